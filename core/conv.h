@@ -1,0 +1,56 @@
+/* 3x3 convolutions with stride 1 and zero padding 1 of one NHWC float32 picture: VGG-19's only
+ * kind.
+ *
+ * A `struct conv` holds one layer's weights, prepared for an engine; it knows no picture size, is
+ * immutable, and may be shared. Its engine is chosen from the shape alone:
+ *   winograd   F(4x4,3x3) on single-thread sgemms; channels in and out multiples of 16
+ *   columns    im2col and single-thread sgemms; for few input channels, the picture itself
+ * Results do not depend on the number of threads: fixed blocks, nothing summed across threads. */
+#ifndef ATELIER_CONV_H
+#define ATELIER_CONV_H
+
+#include "error.h"
+#include "kernels.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+struct conv;
+
+/* Prepares kernel [3][3][in][out] and bias [out], both copied. out must be a multiple of 16.
+ * Owned: conv_free. */
+int conv_new(const float *kernel, const float *bias, int in, int out, struct conv **conv,
+             struct error *err);
+void conv_free(struct conv *conv);
+
+const char *conv_engine(const struct conv *conv);
+/* Bytes of prepared weights. */
+size_t conv_bytes(const struct conv *conv);
+
+/* Bytes of scratch that conv_forward and conv_backward_data need at this picture size. */
+size_t conv_scratch_bytes(int in, int out, int height, int width);
+
+/* y [height][width][out] = bias + x [height][width][in] * kernel, then ReLU if asked; mask (unless
+ * NULL) tells where the sum is above 0. Overwrites y and mask. y must not overlap x.
+ * Threads: OpenMP; safe on distinct y, mask and scratch. */
+void conv_forward(const struct conv *conv, int height, int width, const float *x, bool relu,
+                  float *y, mask_word *mask, void *scratch);
+
+/* dx [height][width][in] = gradient by x, given dy [height][width][out] by y; where mask (unless
+ * NULL) has a 0, dy counts as 0. Overwrites dx. dx must not overlap dy. */
+void conv_backward_data(const struct conv *conv, int height, int width, const float *dy,
+                        const mask_word *mask, float *dx, void *scratch);
+
+/* The same by plain loops with double accumulators, for tests. Any number of channels. */
+void conv_forward_ref(const float *kernel, const float *bias, int in, int out, int height,
+                      int width, const float *x, bool relu, float *y);
+void conv_backward_data_ref(const float *kernel, int in, int out, int height, int width,
+                            const float *dy, float *dx);
+
+/* Where the time goes: seconds of wall time in each stage since the last reset, summed over every
+ * convolution of this process. */
+struct conv_times {
+    double transform, gemm;
+};
+struct conv_times conv_times_reset(void);
+
+#endif

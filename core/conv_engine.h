@@ -1,0 +1,35 @@
+/* What stands behind conv.h. Included by the engines and conv.c only. */
+#ifndef ATELIER_CONV_ENGINE_H
+#define ATELIER_CONV_ENGINE_H
+
+#include "conv.h"
+
+struct conv_engine {
+    const char *name;
+    size_t (*weight_floats)(int in, int out);
+    void (*prepare)(const float *kernel, int in, int out, float *weights);
+    size_t (*scratch_floats)(int in, int out, int height, int width);
+    void (*forward)(const struct conv *conv, int height, int width, const float *x,
+                    const struct epilogue *epilogue, float *y, float *scratch);
+    void (*backward)(const struct conv *conv, int height, int width, const float *dy,
+                     const mask_word *mask, float *dx, float *scratch);
+};
+
+struct conv {
+    const struct conv_engine *engine;
+    int in, out;
+    float *weights; /* as the engine prepared them */
+    float *bias;    /* [out] */
+};
+
+extern const struct conv_engine conv_engine_winograd, conv_engine_columns;
+
+/* Adds wall seconds to a stage of conv_times. Called by one thread at a time. */
+void conv_time_add(double transform, double gemm);
+
+/* c [rows][columns] = a [rows][depth] * b, row-major, on the calling thread. b is [depth][columns],
+ * or [columns][depth] if transposed. */
+void gemm(int rows, int columns, int depth, const float *a, const float *b, bool transposed,
+          float *c);
+
+#endif

@@ -1,0 +1,188 @@
+/* The convolution engines against plain loops. */
+#include "check.h"
+#include "conv.h"
+#include "threads.h"
+#include "vgg19.h"
+
+struct shape {
+    int in, out, height, width;
+};
+
+/* Every engine's own bound: the largest error by the largest |output|. */
+static const double limit = 6e-6;
+
+struct problem {
+    struct shape shape;
+    size_t x_count, y_count;
+    float *kernel, *bias, *x, *dy;
+};
+
+static struct problem problem_new(struct shape s, uint64_t seed)
+{
+    struct problem p = {.shape = s};
+    size_t pixels = (size_t)s.height * (size_t)s.width;
+    p.x_count = pixels * (size_t)s.in;
+    p.y_count = pixels * (size_t)s.out;
+    p.kernel = noise_new(seed, 9 * (size_t)s.in * (size_t)s.out, (float)sqrt(2.0 / (9.0 * s.in)));
+    p.bias = noise_new(seed + 1, (size_t)s.out, 0.3f);
+    p.x = noise_new(seed + 2, p.x_count, 1);
+    p.dy = noise_new(seed + 3, p.y_count, 1);
+    return p;
+}
+
+static void problem_free(struct problem *p)
+{
+    free(p->kernel);
+    free(p->bias);
+    free(p->x);
+    free(p->dy);
+}
+
+static struct conv *conv_of(const struct problem *p)
+{
+    struct conv *conv = NULL;
+    struct error err = {0};
+    assert_int_equal(conv_new(p->kernel, p->bias, p->shape.in, p->shape.out, &conv, &err), 0);
+    return conv;
+}
+
+static mask_word *mask_new(size_t count)
+{
+    return junk_new(count / LANES * sizeof(mask_word));
+}
+
+static int bit(const mask_word *mask, size_t i) { return mask[i / LANES] >> i % LANES & 1; }
+
+static void check_forward(const struct problem *p, bool relu)
+{
+    struct shape s = p->shape;
+    struct conv *conv = conv_of(p);
+    float *y = nan_new(p->y_count), *want = nan_new(p->y_count);
+    mask_word *mask = mask_new(p->y_count);
+    void *scratch = junk_new(conv_scratch_bytes(s.in, s.out, s.height, s.width));
+    conv_forward(conv, s.height, s.width, p->x, relu, y, mask, scratch);
+    conv_forward_ref(p->kernel, p->bias, s.in, s.out, s.height, s.width, p->x, relu, want);
+    char name[96];
+    snprintf(name, sizeof name, "forward %d->%d %dx%d%s (%s)", s.in, s.out, s.width, s.height,
+             relu ? " relu" : "", conv_engine(conv));
+    assert_near(name, y, want, p->y_count, limit);
+    for (size_t i = 0; i < p->y_count; i++)
+        assert_int_equal(bit(mask, i), y[i] > 0);
+    free(y);
+    free(want);
+    free(mask);
+    free(scratch);
+    conv_free(conv);
+}
+
+static void check_backward(const struct problem *p, bool masked)
+{
+    struct shape s = p->shape;
+    struct conv *conv = conv_of(p);
+    float *dx = nan_new(p->x_count), *want = nan_new(p->x_count);
+    mask_word *mask = mask_new(p->y_count);
+    memset(mask, 0, p->y_count / LANES * sizeof *mask);
+    float *dy = noise_new(77, p->y_count, 1);
+    for (size_t i = 0; i < p->y_count; i++) {
+        int open = noise_at(5, i) > 0;
+        mask[i / LANES] |= (mask_word)(open << i % LANES);
+        dy[i] = masked && !open ? 0 : p->dy[i];
+    }
+    void *scratch = junk_new(conv_scratch_bytes(s.in, s.out, s.height, s.width));
+    conv_backward_data(conv, s.height, s.width, p->dy, masked ? mask : NULL, dx, scratch);
+    conv_backward_data_ref(p->kernel, s.in, s.out, s.height, s.width, dy, want);
+    char name[96];
+    snprintf(name, sizeof name, "backward %d->%d %dx%d%s", s.in, s.out, s.width, s.height,
+             masked ? " masked" : "");
+    assert_near(name, dx, want, p->x_count, limit);
+    free(dy);
+    free(dx);
+    free(want);
+    free(mask);
+    free(scratch);
+    conv_free(conv);
+}
+
+static void check_all(struct shape s, uint64_t seed)
+{
+    struct problem p = problem_new(s, seed);
+    check_forward(&p, true);
+    check_forward(&p, false);
+    check_backward(&p, false);
+    check_backward(&p, true);
+    problem_free(&p);
+}
+
+static void conv_matches_reference_at_every_vgg19_shape(void **state)
+{
+    (void)state;
+    int in = 0, out = 0;
+    for (int i = 0; i < VGG19_CONVS; i++) {
+        const struct vgg19_conv *c = &vgg19_convs[i];
+        if (c->in == in && c->out == out)
+            continue;
+        in = c->in;
+        out = c->out;
+        check_all((struct shape){in, out, 14, 19}, (uint64_t)i);
+    }
+}
+
+static void conv_matches_reference_at_odd_sizes(void **state)
+{
+    (void)state;
+    static const int sizes[][2] = {{1, 1},  {1, 7},  {2, 3},   {3, 2},  {4, 4},
+                                   {5, 9},  {16, 16}, {17, 4}, {33, 6}, {63, 66}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        check_all((struct shape){16, 32, sizes[i][0], sizes[i][1]}, 100 + i);
+        check_all((struct shape){3, 16, sizes[i][0], sizes[i][1]}, 200 + i);
+    }
+}
+
+/* More tiles than a block holds, so that blocks meet inside the picture. */
+static void conv_matches_reference_across_blocks(void **state)
+{
+    (void)state;
+    check_all((struct shape){64, 64, 141, 133}, 300);
+}
+
+static void conv_gives_the_same_bytes_at_any_number_of_threads(void **state)
+{
+    (void)state;
+    struct shape shapes[] = {{64, 128, 37, 41}, {3, 64, 37, 41}};
+    for (int k = 0; k < 2; k++) {
+        struct shape s = shapes[k];
+        struct problem p = problem_new(s, 400);
+        float *y[3], *dx[3];
+        for (int t = 0; t < 3; t++) {
+            threads_use(t + 1);
+            struct conv *conv = conv_of(&p);
+            void *scratch = junk_new(conv_scratch_bytes(s.in, s.out, s.height, s.width));
+            y[t] = nan_new(p.y_count);
+            dx[t] = nan_new(p.x_count);
+            conv_forward(conv, s.height, s.width, p.x, true, y[t], NULL, scratch);
+            conv_backward_data(conv, s.height, s.width, p.dy, NULL, dx[t], scratch);
+            assert_memory_equal(y[t], y[0], p.y_count * sizeof(float));
+            assert_memory_equal(dx[t], dx[0], p.x_count * sizeof(float));
+            free(scratch);
+            conv_free(conv);
+        }
+        for (int t = 0; t < 3; t++) {
+            free(y[t]);
+            free(dx[t]);
+        }
+        problem_free(&p);
+    }
+    threads_use(0);
+}
+
+int main(void)
+{
+    threads_use(0);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(conv_matches_reference_at_every_vgg19_shape),
+        cmocka_unit_test(conv_matches_reference_at_odd_sizes),
+        cmocka_unit_test(conv_matches_reference_across_blocks),
+        cmocka_unit_test(conv_gives_the_same_bytes_at_any_number_of_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
