@@ -1,26 +1,10 @@
 #include "conv.h"
 
-#include "clock.h"
 #include "conv_engine.h"
 #include "memory.h"
 #include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct conv_times times;
-
-void conv_time_add(double transform, double gemm_seconds)
-{
-    times.transform += transform;
-    times.gemm += gemm_seconds;
-}
-
-struct conv_times conv_times_reset(void)
-{
-    struct conv_times past = times;
-    times = (struct conv_times){0};
-    return past;
-}
 
 void gemm(int rows, int columns, int depth, const float *a, const float *b, bool transposed,
           float *c)
@@ -66,9 +50,9 @@ void conv_free(struct conv *conv)
 
 const char *conv_engine(const struct conv *conv) { return conv->engine->name; }
 
-size_t conv_bytes(const struct conv *conv)
+size_t conv_weight_bytes(int in, int out)
 {
-    return (conv->engine->weight_floats(conv->in, conv->out) + (size_t)conv->out) * sizeof(float);
+    return (choose_engine(in)->weight_floats(in, out) + (size_t)out) * sizeof(float);
 }
 
 size_t conv_scratch_bytes(int in, int out, int height, int width)

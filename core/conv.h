@@ -23,8 +23,8 @@ int conv_new(const float *kernel, const float *bias, int in, int out, struct con
 void conv_free(struct conv *conv);
 
 const char *conv_engine(const struct conv *conv);
-/* Bytes of prepared weights. */
-size_t conv_bytes(const struct conv *conv);
+/* Bytes of prepared weights for so many channels. */
+size_t conv_weight_bytes(int in, int out);
 
 /* Bytes of scratch that conv_forward and conv_backward_data need at this picture size. */
 size_t conv_scratch_bytes(int in, int out, int height, int width);
@@ -45,12 +45,5 @@ void conv_forward_ref(const float *kernel, const float *bias, int in, int out, i
                       int width, const float *x, bool relu, float *y);
 void conv_backward_data_ref(const float *kernel, int in, int out, int height, int width,
                             const float *dy, float *dx);
-
-/* Where the time goes: seconds of wall time in each stage since the last reset, summed over every
- * convolution of this process. */
-struct conv_times {
-    double transform, gemm;
-};
-struct conv_times conv_times_reset(void);
 
 #endif

@@ -8,6 +8,7 @@
  * is summed by one thread, in one order. */
 #include "clock.h"
 #include "conv_engine.h"
+#include "profile.h"
 #include "threads.h"
 #include <string.h>
 
@@ -93,7 +94,7 @@ static void forward(const struct conv *conv, int height, int width, const float 
              band);
         kernels->finish(band, (size_t)(last - first) * row_floats, conv->out, &here, band);
     }
-    conv_time_add(0, clock_seconds() - start);
+    profile_add(PROFILE_GEMM, start);
 }
 
 static void backward(const struct conv *conv, int height, int width, const float *dy,
@@ -119,7 +120,7 @@ static void backward(const struct conv *conv, int height, int width, const float
         gemm(pixels, TAPS * conv->in, conv->out, band, conv->weights, true, columns);
         scatter(columns, halo_first, halo_last, width, conv->in, first, last, dx);
     }
-    conv_time_add(0, clock_seconds() - start);
+    profile_add(PROFILE_GEMM, start);
 }
 
 const struct conv_engine conv_engine_columns = {

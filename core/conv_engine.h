@@ -24,9 +24,6 @@ struct conv {
 
 extern const struct conv_engine conv_engine_winograd, conv_engine_columns;
 
-/* Adds wall seconds to a stage of conv_times. Called by one thread at a time. */
-void conv_time_add(double transform, double gemm);
-
 /* c [rows][columns] = a [rows][depth] * b, row-major, on the calling thread. b is [depth][columns],
  * or [columns][depth] if transposed. */
 void gemm(int rows, int columns, int depth, const float *a, const float *b, bool transposed,

@@ -9,6 +9,7 @@
  * interpolation points that is the same u with planes reordered, transposed. */
 #include "clock.h"
 #include "conv_engine.h"
+#include "profile.h"
 
 /* Planes 0..5 of one dimension belong to 0, r, -r, 1/r, -1/r, infinity; p -> 1/p. */
 static const int reciprocal[PATCH] = {5, 3, 4, 1, 2, 0};
@@ -87,27 +88,27 @@ static void run_block(const struct pass *pass, int first, int last, int block, f
     int in = pass->source.channels, out = pass->target.channels, tiles = last - first;
     size_t v_plane = (size_t)block * (size_t)in, m_plane = (size_t)block * (size_t)out;
     int grains = (tiles + GRAIN - 1) / GRAIN;
-    double start = clock_seconds();
+    double time = clock_seconds();
 #pragma omp parallel for schedule(static)
     for (int g = 0; g < grains; g++) {
         int from = g * GRAIN, to = from + GRAIN < tiles ? from + GRAIN : tiles;
         kernels->winograd_input(&pass->source, pass->x, pass->x_mask, first + from, first + to,
                                 v + (size_t)from * (size_t)in, v_plane);
     }
-    double transformed = clock_seconds();
+    time = profile_add(PROFILE_TRANSFORM, time);
 #pragma omp parallel for schedule(dynamic, 1)
     for (int p = 0; p < PLANES; p++)
         gemm(tiles, out, in, v + (size_t)p * v_plane,
              pass->weights + (size_t)weight_plane(p, pass->backward) * (size_t)in * (size_t)out,
              pass->backward, m + (size_t)p * m_plane);
-    double multiplied = clock_seconds();
+    time = profile_add(PROFILE_GEMM, time);
 #pragma omp parallel for schedule(static)
     for (int g = 0; g < grains; g++) {
         int from = g * GRAIN, to = from + GRAIN < tiles ? from + GRAIN : tiles;
         kernels->winograd_output(&pass->target, m + (size_t)from * (size_t)out, m_plane,
                                  first + from, first + to, pass->epilogue, pass->y);
     }
-    conv_time_add(transformed - start + clock_seconds() - multiplied, multiplied - transformed);
+    profile_add(PROFILE_TRANSFORM, time);
 }
 
 static void run(const struct pass *pass, float *scratch)

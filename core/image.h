@@ -17,22 +17,26 @@ struct image {
  * header alone. Errors: as image_read, as far as a header can tell. */
 int image_probe(const char *path, int *width, int *height, struct error *err);
 
-/* Reads a PNG (any colour type and depth: grey, palette, 16 bit; alpha composited over white in
- * sRGB space) or a JPEG (grey, YCbCr or RGB; EXIF orientation applied).
- * Errors: E_INPUT, naming the file: missing, a folder, empty, no picture, truncated, corrupt, CMYK.
- * On error *out is untouched. */
+/* Reads a PNG (any colour type and depth: grey, palette, 16 bit; gAMA honoured, else taken as sRGB;
+ * alpha composited over white in sRGB space) or a JPEG (grey, YCbCr or RGB, 8 bits, sequential or
+ * progressive; EXIF orientation applied). Colour profiles are not applied. Sides are 1..65535 px.
+ * Errors: E_INPUT, naming the file: missing, a folder, a device, empty, no picture, truncated,
+ * corrupt, CMYK; E_ENVIRONMENT: no memory, a read that fails. On error *out is untouched. */
 int image_read(const char *path, struct image *out, struct error *err);
 
 void image_release(struct image *image);
 
 /* Resamples to width x height with an antialiased Lanczos filter (zimg), up or down, clamped to
- * 0..255. rgb [height][width][3], out, floats in 0..255 (not rounded). The same size is a copy. */
+ * 0..255. rgb [height][width][3], out, floats in 0..255 (not rounded). The same size is a copy.
+ * The same bits on any processor of an architecture. Errors: E_ENVIRONMENT (no memory).
+ * Checked by: resize_matches_plain_lanczos */
 int image_resize(const struct image *image, int width, int height, float *rgb, struct error *err);
 
-/* The size at which the longer side is `longer` px and the aspect is kept, each side >= 1. */
+/* The size at which the longer side is `longer` px and the aspect is kept, rounded to nearest, half
+ * up, each side >= 1. */
 void image_fit(int width, int height, int longer, int *fit_width, int *fit_height);
 
-/* Rounds floats to 8 bits, clamping to 0..255. count values. */
+/* Rounds floats to nearest, half to even, clamping to 0..255. NaN becomes 0. count values. */
 void image_quantise(const float *values, size_t count, uint8_t *bytes);
 
 /* A text chunk of a PNG. Keys are Latin-1 of 1..79 characters, values UTF-8. */
@@ -42,8 +46,9 @@ struct image_text {
 };
 
 /* Writes an 8-bit sRGB PNG whole or not at all: a temporary file beside it, fsync, rename, fsync
- * of the folder. The bytes depend on the arguments only.
- * Errors: E_ENVIRONMENT; the temporary file is gone and an earlier file of that name is intact. */
+ * of the folder. The bytes depend on the arguments only (and on libpng and zlib). No time stamp.
+ * Errors: E_INPUT (as publish_begin), E_ENVIRONMENT; the temporary file is gone and an earlier file
+ * of that name is intact. */
 int image_write_png(const char *path, const struct image *image, const struct image_text *texts,
                     size_t text_count, struct error *err);
 

@@ -7,21 +7,27 @@
 /* A file being written under a temporary name in the folder of its final one. */
 struct publication {
     char *path;      /* final */
-    char *temporary; /* `.<name>.tmp.<host>.<pid>` in the same folder */
+    char *temporary; /* `.<name>.tmp.<host>.<pid>` in the same folder; a long name is cut to fit */
 };
 
-/* Picks the temporary name. Nothing is created. */
+/* Picks the temporary name. Nothing is created. One publication of a path at a time in a process:
+ * they would share the name.
+ * Errors: E_INPUT (`path` is empty, too long, a folder, a device or a FIFO), E_ENVIRONMENT. */
 int publish_begin(const char *path, struct publication *out, struct error *err);
 
 /* After the temporary file was written and closed by its writer: fsync, rename over the final name,
- * fsync of the folder. On error the temporary file is removed. Releases the publication. */
+ * fsync of the folder. Releases the publication, always.
+ * Errors: E_ENVIRONMENT; the temporary file is removed and an earlier file stands as it was, unless
+ * it was the last step that failed: then the new one is there, but may not outlive a power cut. */
 int publish_commit(struct publication *publication, struct error *err);
 
 /* Removes the temporary file, if there is one, and releases the publication. Safe on {0}. */
 void publish_abort(struct publication *publication);
 
-/* Proves that `path` can be written: its folder exists and takes a new file (removed again), and
- * `path` itself is no folder. Errors: E_INPUT (no such folder, is a folder), E_ENVIRONMENT. */
+/* Proves that `path` can be written: its folder exists and takes a new file with a byte in it
+ * (removed again), and `path` itself is no folder or device. A file at `path` is not touched.
+ * Errors: E_INPUT (as publish_begin, or no such folder), E_ENVIRONMENT.
+ * A limit on file sizes gives an error only where SIGXFSZ is ignored. */
 int publish_probe(const char *path, struct error *err);
 
 #endif

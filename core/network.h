@@ -1,0 +1,61 @@
+/* VGG-19's convolutions as a function of a picture, forward and backward.
+ *
+ * A `struct network` is the weights, prepared once; it knows no picture size and is shared by
+ * passes. A `struct network_pass` is the buffers for pictures of one size.
+ *
+ * Memory: forward-only passes hold two working buffers. A pass that goes backward also keeps, per
+ * convolution, a bit an element of ReLU mask, two bits an element of max-pooling choices, and the
+ * features of tapped layers; nothing else. */
+#ifndef ATELIER_NETWORK_H
+#define ATELIER_NETWORK_H
+
+#include "error.h"
+#include "vgg19.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct network;
+
+/* Convolutions to prepare so that every listed layer is reached. */
+int network_convs(const struct layer *layers, int count);
+
+/* Prepares the first weights->convs convolutions. pooling is POOLING_MAX or POOLING_AVG.
+ * weights may be released afterwards. Owned: network_free. */
+int network_new(const struct vgg19_weights *weights, int pooling, struct network **network,
+                struct error *err);
+void network_free(struct network *network);
+size_t network_bytes(int convs);
+
+/* Called for each tapped layer as soon as its features are there, in network order.
+ * f [positions][channels], borrowed until it returns (or, in a backward pass, until the pass's next
+ * forward). */
+typedef void network_features(void *context, int tap, const float *f, size_t positions,
+                              int channels);
+/* Called for each tapped layer on the way back, deepest first: add the gradient of the loss by
+ * f to df, both [positions][channels]. */
+typedef void network_gradient(void *context, int tap, const float *f, size_t positions,
+                              int channels, float *df);
+
+struct network_pass;
+
+/* taps: layers in network order, each once. Owned: network_pass_free; the network is borrowed. */
+int network_pass_new(const struct network *network, int height, int width, const struct layer *taps,
+                     int tap_count, bool backward, struct network_pass **pass, struct error *err);
+void network_pass_free(struct network_pass *pass);
+
+/* Bytes a pass allocates; without a network, from the shapes alone. */
+uint64_t network_pass_bytes(int pooling, int height, int width, const struct layer *taps,
+                            int tap_count, bool backward);
+
+/* picture [height][width][3], RGB in 0..255; the mean is subtracted here. */
+void network_forward(struct network_pass *pass, const float *picture, network_features *features,
+                     void *context);
+/* After network_forward on a pass made to go backward: dpicture [height][width][3], overwritten. */
+void network_backward(struct network_pass *pass, network_gradient *gradient, void *context,
+                      float *dpicture);
+
+/* Engine of each convolution, e.g. "columns". */
+const char *network_engine(const struct network *network, int conv);
+
+#endif

@@ -1,0 +1,33 @@
+/* What a render will do, known before it starts: sizes, layers, work and memory. */
+#ifndef ATELIER_PLAN_H
+#define ATELIER_PLAN_H
+
+#include "error.h"
+#include "layer_list.h"
+#include "params.h"
+#include <stdint.h>
+
+struct plan {
+    int width, height;           /* of the picture that is written */
+    int margin;                  /* extra px on every side while it is optimised */
+    int full_width, full_height; /* with the margin */
+    int style_width, style_height;
+    struct layer_list content, style;  /* empty where that loss has weight 0 */
+    struct layer taps[2 * LAYERS_MAX]; /* both, in network order, each once */
+    int tap_count;
+    int convs;             /* of VGG-19's 16 */
+    uint64_t memory_bytes; /* estimated peak of the process */
+    double flop;           /* of the convolutions and Gram matrices of one evaluation */
+    double target_flop;    /* of the forward passes before the first evaluation */
+};
+
+/* Reads the images' headers and works everything out.
+ * Errors: E_INPUT: a side under 16 px, a margin wider than the picture, a precision without an
+ * engine here; whatever image_probe says. */
+int plan_make(const struct params *params, struct plan *plan, struct error *err);
+
+/* Refuses a plan that does not fit into `available` bytes, naming the size that would. */
+int plan_check_memory(const struct params *params, const struct plan *plan, uint64_t available,
+                      struct error *err);
+
+#endif

@@ -1,0 +1,192 @@
+#include "publish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Caller frees. NULL: no memory. */
+static char *folder_of(const char *path)
+{
+    const char *name = name_of(path);
+    if (name == path)
+        return strdup(".");
+    size_t length = (size_t)(name - path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    return strndup(path, length);
+}
+
+static int fail_memory(const char *path, struct error *err)
+{
+    return fail(err, E_ENVIRONMENT, "not enough memory to write '%s'", path);
+}
+
+/* A rename would replace a device or a FIFO as readily as a file. */
+static int check_target(const char *path, struct error *err)
+{
+    struct stat info;
+    if (!*path)
+        return fail(err, E_INPUT, "the name of the file to write is empty");
+    if (stat(path, &info) == 0) {
+        if (S_ISDIR(info.st_mode))
+            return fail(err, E_INPUT, "cannot write '%s': it is a folder", path);
+        if (!S_ISREG(info.st_mode))
+            return fail(err, E_INPUT, "cannot write '%s': it is not a regular file", path);
+    } else if (errno == ENAMETOOLONG) {
+        return fail(err, E_INPUT, "cannot write '%s': %s", path, strerror(errno));
+    }
+    if (!*name_of(path))
+        return fail(err, E_INPUT, "cannot write '%s': it names a folder, not a file", path);
+    return 0;
+}
+
+/* A long name is cut so that the temporary one is not too long for the file system.
+ * Caller frees. NULL: no memory. */
+static char *temporary_for(const char *path)
+{
+    char host[HOST_NAME_MAX + 1] = "";
+    char tail[sizeof host + 32];
+    char *temporary = NULL;
+    gethostname(host, sizeof host - 1);
+    int used = snprintf(tail, sizeof tail, ".tmp.%s.%ld", host, (long)getpid());
+    const char *name = name_of(path);
+    int folder_length = (int)(name - path);
+    if (asprintf(&temporary, "%.*s.%.*s%s", folder_length, path, NAME_MAX - 1 - used, name, tail) <
+        0)
+        return NULL;
+    return temporary;
+}
+
+int publish_begin(const char *path, struct publication *out, struct error *err)
+{
+    int status = check_target(path, err);
+    if (status != 0)
+        return status;
+    struct publication publication = {strdup(path), temporary_for(path)};
+    if (!publication.path || !publication.temporary) {
+        free(publication.path);
+        free(publication.temporary);
+        return fail_memory(path, err);
+    }
+    *out = publication;
+    return 0;
+}
+
+static void publication_release(struct publication *publication)
+{
+    free(publication->path);
+    free(publication->temporary);
+    *publication = (struct publication){0};
+}
+
+static int sync_file(const struct publication *publication, struct error *err)
+{
+    int file = open(publication->temporary, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return fail_errno(err, "cannot write '%s'", publication->path);
+    int status = fsync(file) == 0 ? 0 : fail_errno(err, "cannot write '%s'", publication->path);
+    close(file);
+    return status;
+}
+
+/* Some file systems have no fsync for folders and say EINVAL. */
+static int sync_folder(int folder, const char *path, struct error *err)
+{
+    if (fsync(folder) == 0 || errno == EINVAL || errno == ENOTSUP)
+        return 0;
+    return fail_errno(err, "cannot write the folder of '%s'", path);
+}
+
+/* The folder is opened before the rename: if that fails, the old file still stands. */
+int publish_commit(struct publication *publication, struct error *err)
+{
+    int status, folder = -1;
+    char *folder_path = folder_of(publication->path);
+    if (!folder_path) {
+        status = fail_memory(publication->path, err);
+        goto done;
+    }
+    TRY(sync_file(publication, err));
+    folder = open(folder_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) {
+        status = fail_errno(err, "cannot open the folder '%s'", folder_path);
+        goto done;
+    }
+    if (rename(publication->temporary, publication->path) != 0) {
+        status = fail_errno(err, "cannot write '%s'", publication->path);
+        goto done;
+    }
+    TRY(sync_folder(folder, publication->path, err));
+done:
+    if (status != 0)
+        unlink(publication->temporary);
+    if (folder >= 0)
+        close(folder);
+    free(folder_path);
+    publication_release(publication);
+    return status;
+}
+
+void publish_abort(struct publication *publication)
+{
+    if (publication->temporary)
+        unlink(publication->temporary);
+    publication_release(publication);
+}
+
+static int probe_folder(const char *path, struct error *err)
+{
+    struct stat info;
+    char *folder = folder_of(path);
+    int status = 0;
+    if (!folder)
+        return fail_memory(path, err);
+    if (stat(folder, &info) != 0) {
+        int cause = errno;
+        status = fail_errno(err, "cannot write '%s': cannot open the folder '%s'", path, folder);
+        if (cause == ENOENT || cause == ENOTDIR)
+            status = fail(err, E_INPUT, "cannot write '%s': there is no folder '%s'", path, folder);
+    } else if (!S_ISDIR(info.st_mode)) {
+        status = fail(err, E_INPUT, "cannot write '%s': '%s' is not a folder", path, folder);
+    } else if (access(folder, R_OK) != 0) {
+        status = fail_errno(err, "cannot write '%s': cannot open the folder '%s'", path, folder);
+    }
+    free(folder);
+    return status;
+}
+
+/* A full disk may still take an empty file: a byte has to arrive. */
+static int probe_file(const struct publication *publication, struct error *err)
+{
+    int file = open(publication->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file < 0)
+        return fail_errno(err, "cannot write '%s'", publication->path);
+    int status = 0;
+    if (write(file, "", 1) != 1 || fsync(file) != 0)
+        status = fail_errno(err, "cannot write '%s'", publication->path);
+    close(file);
+    return status;
+}
+
+int publish_probe(const char *path, struct error *err)
+{
+    struct publication publication = {0};
+    int status;
+    TRY(publish_begin(path, &publication, err));
+    TRY(probe_folder(path, err));
+    TRY(probe_file(&publication, err));
+done:
+    publish_abort(&publication);
+    return status;
+}
