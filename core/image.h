@@ -4,6 +4,7 @@
 #define ATELIER_IMAGE_H
 
 #include "error.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,13 @@ struct image_text {
     const char *key;
     const char *value;
 };
+
+/* The text by which a PNG says that atelier made it. */
+#define IMAGE_SOFTWARE_KEY "Software"
+#define IMAGE_SOFTWARE     "atelier"
+
+/* Whether the file is a PNG that carries that text. */
+bool image_is_ours(const char *path);
 
 /* Writes an 8-bit sRGB PNG whole or not at all: a temporary file beside it, fsync, rename, fsync
  * of the folder. The bytes depend on the arguments only (and on libpng and zlib). No time stamp.

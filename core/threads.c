@@ -17,9 +17,9 @@ int threads_use(int count)
 {
     if (count <= 0)
         count = threads_available();
+    openblas_set_num_threads(1); /* first: it sets OpenMP's number, too */
     omp_set_dynamic(0);
     omp_set_num_threads(count);
-    openblas_set_num_threads(1);
     return count;
 }
 

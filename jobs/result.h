@@ -4,9 +4,11 @@
  *   root attributes  schema_name, schema_version, creator, creator_version, ..., the given facts in
  *                    order, and every JOB parameter under its own name
  *   /history/NAME    1-D column a quantity, one row per accepted step, dimension scale `row`;
- *                    attributes long_name, units (floats: _FillValue NaN)
+ *                    attributes long_name, units (floats: _FillValue NaN). Counters are int32
+ *                    (-1 where the value is no number), everything else float64
  *   /image           uint8 height x width x 3, HDF5 Image 1.2 attributes, compressed
- *   /state           checkpoints only: picture (float64 height x width x 3), moments, counters
+ *   /state           checkpoints only: picture (float64 height x width x 3), moments, counters,
+ *                    and a SHA-256 over all that checkpoint_read takes from the file
  *
  * Both are published whole or not at all (publish.h). */
 #ifndef ATELIER_RESULT_H
@@ -18,7 +20,8 @@
 #include "params.h"
 #include "state.h"
 
-/* One more root attribute: a text (text != NULL) or a number. */
+/* One more root attribute: a text (text != NULL) or a number, which is stored as float64. Its name
+ * is none of the JOB parameters' and none of schema_name, schema_version, Conventions, title. */
 struct fact {
     const char *name;
     const char *text;
@@ -33,13 +36,16 @@ struct result {
     const struct fact *facts;    /* command_line, host, dates, versions, numerics, digests, ... */
     size_t fact_count;
     const struct history *history;
-    const struct image *image;         /* final picture; NULL in a checkpoint */
-    const struct render_state *state;  /* NULL in a finished result */
+    const struct image *image;        /* final picture; NULL in a checkpoint */
+    const struct render_state *state; /* NULL in a finished result */
 };
 
+/* The file is made in memory, so a full disk cannot upset HDF5: for a moment this takes memory of
+ * the file's size. Equal arguments give equal bytes.
+ * Errors: E_ENVIRONMENT: an earlier file of that name is intact and no temporary one is left. */
 int result_write(const char *path, const struct result *result, struct error *err);
 
-/* What a checkpoint is compared by, beside the JOB parameters: these facts must be equal. */
+/* What a render goes on from. */
 struct checkpoint {
     struct render_state state;
     struct history history;
@@ -48,24 +54,33 @@ struct checkpoint {
 enum checkpoint_verdict {
     CHECKPOINT_NONE,    /* there is no such file */
     CHECKPOINT_GOOD,    /* out is filled */
-    CHECKPOINT_DAMAGED, /* unreadable, truncated, or no checkpoint of atelier's */
+    CHECKPOINT_DAMAGED, /* unreadable, truncated, changed, or no checkpoint of atelier's */
     CHECKPOINT_OTHER,   /* of another picture: other parameters or inputs */
     CHECKPOINT_NUMERICS /* same picture, but another version, processor or library computed it */
 };
 
-/* Reads the checkpoint at path, which belongs to a render with these JOB parameters (PATH and TEXT
- * values that name files are not compared: their digests are) and these facts: those named
- * `*_sha256` must be equal, else OTHER; `numerics` must be equal, else NUMERICS.
+/* Reads the checkpoint at path and compares it with the render at hand: its resolved parameters
+ * and its facts.
+ *   OTHER     a JOB parameter differs, or a fact named *_sha256. A parameter with a digest
+ *             (`content` has `content_sha256`) is compared by that alone, so a file may move; the
+ *             fact of one that names no file (`init` = noise) is absent or empty.
+ *   NUMERICS  else, the fact `numerics` differs, or the file lacks a parameter: another version's.
  * difference, of difference_size, says what differs or is wrong ("style_weight is 10 there, 100
- * here"), empty when GOOD or NONE.
- * The file is first looked at in a child process, so that a damaged one cannot crash this one.
- * Owned: checkpoint_release. Errors (negative findings are verdicts): E_ENVIRONMENT. */
+ * here (and 2 more differ)", "it is truncated after 96 bytes"), empty when GOOD or NONE.
+ * The file is first read by a child process with a time limit, so that a damaged one cannot crash
+ * or hang this one; no other thread may be inside HDF5.
+ * *out is zeroed unless GOOD. Owned: checkpoint_release.
+ * Errors (negative findings are verdicts): E_ENVIRONMENT. */
 int checkpoint_read(const char *path, const struct params *params, const struct fact *facts,
                     size_t fact_count, struct checkpoint *out, enum checkpoint_verdict *verdict,
                     char *difference, size_t difference_size, struct error *err);
 void checkpoint_release(struct checkpoint *checkpoint);
 
-/* Whether the file at path is a result or checkpoint of atelier's (by its root attributes). */
+/* The version of the HDF5 library in use: "1.10.8". */
+const char *result_hdf5_version(void);
+
+/* Whether the file at path is a result or checkpoint of atelier's (by its root attributes). Looked
+ * at in a child process, too. */
 int result_is_ours(const char *path);
 
 #endif

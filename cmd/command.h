@@ -1,0 +1,24 @@
+/* The subcommands: main.c holds their table, <name>.c each one. */
+#ifndef ATELIER_COMMAND_H
+#define ATELIER_COMMAND_H
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name; returns the exit code */
+    const char *summary;               /* one line for `atelier help` */
+    void (*help)(void);                /* the whole help, to stdout */
+};
+extern const struct command commands[];
+extern const int command_count;
+
+int command_render(int argc, char **argv);
+void help_render(void);
+int command_help(int argc, char **argv);
+void help_help(void);
+
+/* Prints every command, for `atelier help` and on a misuse; to: 1 stdout, 2 stderr. */
+void help_overview(int to);
+/* The libraries it runs on, the engines, the instruction set. */
+void print_version(void);
+
+#endif

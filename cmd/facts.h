@@ -1,0 +1,36 @@
+/* What a result file says beside its parameters: who made it, on what, from which inputs. */
+#ifndef ATELIER_FACTS_H
+#define ATELIER_FACTS_H
+
+#include "digest.h"
+#include "error.h"
+#include "optimiser.h"
+#include "params.h"
+#include "plan.h"
+#include "result.h"
+#include "vgg19.h"
+
+enum { FACTS_MAX = 48 };
+
+/* Texts live as long as the struct. */
+struct facts {
+    size_t count;
+    struct fact list[FACTS_MAX];
+    char *command_line;
+    char host[256], started[32], finished[32];
+    char numerics[512], libraries[1024];
+    char content[DIGEST_HEX], style[DIGEST_HEX], init[DIGEST_HEX], weights[DIGEST_HEX];
+    char weights_source[64], weights_convention[16];
+};
+
+/* Digests the inputs and collects all that is known before the render. facts must not move
+ * afterwards. Owned: facts_release. */
+int facts_begin(int argc, char **argv, const struct params *params, const struct plan *plan,
+                const struct vgg19_weights *weights, struct facts *facts, struct error *err);
+
+/* Adds how it ended. */
+void facts_end(struct facts *facts, enum optimiser_end end, const struct render_state *state);
+
+void facts_release(struct facts *facts);
+
+#endif

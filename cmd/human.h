@@ -1,0 +1,16 @@
+/* Quantities as people read them. Each fills and returns text. */
+#ifndef ATELIER_HUMAN_H
+#define ATELIER_HUMAN_H
+
+#include <stdint.h>
+
+enum { HUMAN_TEXT = 32 };
+
+/* "0.4 s", "12 s", "3 min 20 s", "5 h 04 min" */
+const char *human_duration(double seconds, char text[HUMAN_TEXT]);
+/* "850 MB", "1.2 GB" */
+const char *human_bytes(uint64_t bytes, char text[HUMAN_TEXT]);
+/* "2026-01-31T12:34:56Z", now */
+const char *human_utc(char text[HUMAN_TEXT]);
+
+#endif

@@ -1,0 +1,43 @@
+#include "command.h"
+
+#include "words.h"
+#include <stdio.h>
+#include <string.h>
+
+const struct command commands[] = {
+    {"render", command_render, "render one picture: content, style, output", help_render},
+    {"help", command_help, "explain a command and its options", help_help},
+};
+const int command_count = sizeof commands / sizeof *commands;
+
+static int unknown_command(const char *name)
+{
+    const char *names[sizeof commands / sizeof *commands];
+    char nearest[128];
+    for (int i = 0; i < command_count; i++)
+        names[i] = commands[i].name;
+    words_nearest(name, names, (size_t)command_count, nearest, sizeof nearest);
+    fprintf(stderr, "atelier: unknown command '%s'%s%s\n", name, nearest[0] ? "; nearest: " : "",
+            nearest);
+    fprintf(stderr, "atelier: 'atelier help' lists the commands\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        help_overview(2);
+        return 2;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
+        print_version();
+        return 0;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    for (int i = 0; i < command_count; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    return unknown_command(name);
+}

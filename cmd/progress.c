@@ -1,0 +1,97 @@
+#include "progress.h"
+
+#include "clock.h"
+#include "human.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static const double redraw_s = 0.1;
+
+void progress_init(struct progress *progress, const struct params *params)
+{
+    *progress = (struct progress){.quiet = params->quiet,
+                                  .live = !params->quiet && isatty(STDERR_FILENO),
+                                  .iterations = params->iterations,
+                                  .maxfun = params->maxfun};
+}
+
+static void erase(struct progress *progress)
+{
+    if (progress->drawn)
+        fputs("\r\033[K", stderr);
+    progress->drawn = false;
+}
+
+void progress_say(struct progress *progress, const char *format, ...)
+{
+    if (progress->quiet)
+        return;
+    erase(progress);
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+void progress_start(struct progress *progress, int64_t evaluations)
+{
+    progress->started = clock_seconds();
+    progress->started_evaluation = evaluations;
+}
+
+static double share(double part, double total) { return total > 0 ? 100 * part / total : 0; }
+
+/* "outer 3/20  loss 0.831  content 12%  style 85%  tv 3%  1.4 eval/s  at most 9 min 12 s left" */
+static void describe(const struct progress *progress, const struct history *history, char *text,
+                     size_t size)
+{
+    size_t row = history->rows - 1;
+    double total = history_get(history, row, H_TOTAL);
+    double evaluations = history_get(history, row, H_EVALUATION);
+    double elapsed = clock_seconds() - progress->started;
+    double rate = elapsed > 0 ? (evaluations - (double)progress->started_evaluation) / elapsed : 0;
+    double left = (double)progress->iterations * (double)progress->maxfun - evaluations;
+    char duration[HUMAN_TEXT], time[HUMAN_TEXT + 32] = "";
+    if (rate > 0 && left > 0)
+        snprintf(time, sizeof time, "  %.3g eval/s  at most %s left", rate,
+                 human_duration(left / rate, duration));
+    snprintf(text, size, "outer %.0f/%lld  loss %.4g  content %.0f%%  style %.0f%%  tv %.0f%%%s",
+             history_get(history, row, H_ITERATION), (long long)progress->iterations, total,
+             share(history_get(history, row, H_CONTENT), total),
+             share(history_get(history, row, H_STYLE), total),
+             share(history_get(history, row, H_TV), total), time);
+}
+
+static int terminal_width(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+void progress_row(struct progress *progress, const struct history *history)
+{
+    double now = clock_seconds();
+    if (!progress->live || now - progress->last_drawn < redraw_s)
+        return;
+    char text[256];
+    describe(progress, history, text, sizeof text);
+    fprintf(stderr, "\r%.*s\033[K", terminal_width() - 1, text);
+    fflush(stderr);
+    progress->drawn = true;
+    progress->last_drawn = now;
+}
+
+void progress_outer(struct progress *progress, const struct history *history)
+{
+    if (progress->quiet || progress->live)
+        return;
+    char text[256];
+    describe(progress, history, text, sizeof text);
+    fprintf(stderr, "%s\n", text);
+}
+
+void progress_end(struct progress *progress) { erase(progress); }

@@ -1,0 +1,327 @@
+/* atelier render: one picture. */
+#include "command.h"
+
+#include "clock.h"
+#include "facts.h"
+#include "human.h"
+#include "memory.h"
+#include "numbers.h"
+#include "numerics.h"
+#include "options.h"
+#include "outputs.h"
+#include "progress.h"
+#include "renderer.h"
+#include "result.h"
+#include "start.h"
+#include "stop.h"
+#include "threads.h"
+#include "weights.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Everything one render holds. */
+struct work {
+    struct params params;
+    struct plan plan;
+    struct outputs outputs;
+    struct vgg19_weights weights;
+    struct facts facts;
+    struct checkpoint going_on; /* state and history, from a checkpoint or new */
+    struct progress progress;
+    struct image image;
+    enum optimiser_end end;
+    double started;
+    double checkpoint_written; /* clock */
+    bool checkpoint_current;   /* the state in memory is the one on disk */
+};
+
+void help_render(void)
+{
+    printf(
+        "usage: atelier render --content FILE --style FILE --output FILE.png [options]\n\n"
+        "Renders the content picture in the style of the other, writes FILE.png and, beside it,\n"
+        "FILE.h5 with the loss history and all that made it. Interrupted (Ctrl-C, SIGTERM,\n"
+        "SIGUSR1) it leaves FILE.checkpoint.h5 and exits with 75; the same command goes on.\n\n");
+    options_print();
+    printf("\nexit codes: 0 done; 1 the losses are not finite; 2 wrong input; 3 disk or memory;\n"
+           "75 interrupted, the same command goes on\n");
+}
+
+/* --- before: parse, validate --- */
+
+static void print_plan(const struct work *work, FILE *out)
+{
+    const struct params *p = &work->params;
+    const struct plan *plan = &work->plan;
+    char memory[HUMAN_TEXT], available[HUMAN_TEXT], margin[48] = "";
+    char *preset = params_format(p, PARAM_preset), *pooling = params_format(p, PARAM_pooling);
+    char *optimizer = params_format(p, PARAM_optimizer);
+    if (plan->margin)
+        snprintf(margin, sizeof margin, " + %d px margin", plan->margin);
+    fprintf(out, "%s in the style of %s\n", p->content, p->style);
+    fprintf(out, "  picture  %d x %d px%s; style %d x %d px\n", plan->width, plan->height, margin,
+            plan->style_width, plan->style_height);
+    fprintf(out, "  losses   %s: content %g at %s, style %g at %s, tv %g\n", preset,
+            p->content_weight, plan->content.count ? p->content_layers : "no layer",
+            p->style_weight, plan->style.count ? p->style_layers : "no layer", p->tv_weight);
+    fprintf(out, "  network  %s, %d convolutions, %s pooling\n", p->weights, plan->convs, pooling);
+    fprintf(out, "  search   %s from %s, at most %lld x %lld evaluations\n", optimizer, p->init,
+            (long long)p->iterations, (long long)p->maxfun);
+    fprintf(out, "  machine  %d thread%s, %s, about %s of memory (%s free)\n", threads_count(),
+            threads_count() == 1 ? "" : "s", numerics_instruction_set(),
+            human_bytes(plan->memory_bytes, memory), human_bytes(memory_available(), available));
+    free(preset);
+    free(pooling);
+    free(optimizer);
+}
+
+/* Does a checkpoint stand there, and can it be gone on from? */
+static int look_for_checkpoint(struct work *work, struct error *err)
+{
+    enum checkpoint_verdict verdict;
+    char difference[512];
+    if (work->params.fresh)
+        return 0;
+    int status = checkpoint_read(work->outputs.checkpoint, &work->params, work->facts.list,
+                                 work->facts.count, &work->going_on, &verdict, difference,
+                                 sizeof difference, err);
+    if (status != 0)
+        return status;
+    switch (verdict) {
+    case CHECKPOINT_NONE:
+        break;
+    case CHECKPOINT_GOOD:
+        progress_say(&work->progress, "  resuming after outer iteration %lld, %lld evaluations",
+                     (long long)work->going_on.state.iteration,
+                     (long long)work->going_on.state.evaluations);
+        break;
+    case CHECKPOINT_NUMERICS:
+        progress_say(&work->progress,
+                     "  starting over: the checkpoint's numbers were made otherwise: %s",
+                     difference);
+        break;
+    case CHECKPOINT_DAMAGED:
+        progress_say(&work->progress, "  starting over: the checkpoint '%s' cannot be used: %s",
+                     work->outputs.checkpoint, difference);
+        break;
+    case CHECKPOINT_OTHER:
+        return fail(err, E_INPUT,
+                    "'%s' is the checkpoint of another picture: %s; give the same parameters to go "
+                    "on with it, --fresh to start over, or another output",
+                    work->outputs.checkpoint, difference);
+    }
+    return 0;
+}
+
+/* Finds out all that can be wrong before any work is done. */
+static int prepare(int argc, char **argv, struct work *work, struct error *err)
+{
+    int status = 0;
+    TRY(params_resolve(&work->params, err));
+    threads_use((int)work->params.threads);
+    progress_init(&work->progress, &work->params);
+    TRY(outputs_claim(&work->params, &work->outputs, err));
+    TRY(plan_make(&work->params, &work->plan, err));
+    if (init_is_file(work->params.init)) {
+        int width, height;
+        if ((status = image_probe(work->params.init, &width, &height, err)) != 0) {
+            fail_context(err, "init (neither content, style nor noise): ");
+            goto done;
+        }
+    }
+    TRY(plan_check_memory(&work->params, &work->plan, memory_available(), err));
+    if (work->params.dry_run)
+        return 0;
+    if (!work->params.quiet)
+        print_plan(work, stderr);
+    TRY(weights_load(work->params.weights, work->params.weights_convention, work->plan.convs,
+                     &work->weights, err));
+    TRY(facts_begin(argc, argv, &work->params, &work->plan, &work->weights, &work->facts, err));
+    TRY(look_for_checkpoint(work, err));
+    if (!work->going_on.state.picture)
+        TRY(objective_history(&work->plan, &work->going_on.history, err));
+done:
+    return status;
+}
+
+/* --- during --- */
+
+static bool on_should_stop(void *context)
+{
+    (void)context;
+    return stop_requested();
+}
+
+static void on_ready(void *context, double target_seconds)
+{
+    struct work *work = context;
+    const struct plan *plan = &work->plan;
+    const struct params *p = &work->params;
+    char each[HUMAN_TEXT], all[HUMAN_TEXT];
+    double evaluation = plan->target_flop > 0 ? target_seconds * plan->flop / plan->target_flop : 0;
+    double left = (double)(p->iterations * p->maxfun - work->going_on.state.evaluations);
+    if (p->iterations > 0 && evaluation > 0 && left > 0)
+        progress_say(&work->progress, "  time     about %s an evaluation, so at most about %s",
+                     human_duration(evaluation, each), human_duration(left * evaluation, all));
+    progress_start(&work->progress, work->going_on.state.evaluations);
+}
+
+static void on_row(void *context, const struct history *history)
+{
+    struct work *work = context;
+    progress_row(&work->progress, history);
+}
+
+static int write_checkpoint(struct work *work, const struct render_state *state,
+                            const struct history *history, struct error *err)
+{
+    struct result result = {.params = &work->params,
+                            .facts = work->facts.list,
+                            .fact_count = work->facts.count,
+                            .history = history,
+                            .state = state};
+    work->checkpoint_written = clock_seconds();
+    int status = result_write(work->outputs.checkpoint, &result, err);
+    work->checkpoint_current = status == 0;
+    return status;
+}
+
+static int on_state(void *context, const struct render_state *state, const struct history *history,
+                    bool fresh, struct error *err)
+{
+    struct work *work = context;
+    int status = 0;
+    if (fresh) {
+        work->checkpoint_current = false;
+        progress_outer(&work->progress, history);
+        if (work->params.save_every > 0 && state->iteration > 0 &&
+            state->iteration % work->params.save_every == 0)
+            status = outputs_write_numbered(&work->outputs, &work->params, &work->plan, state,
+                                            history, err);
+    }
+    double age = clock_seconds() - work->checkpoint_written;
+    if (status == 0 && !work->checkpoint_current && work->params.iterations > 0 &&
+        age >= work->params.checkpoint_seconds)
+        status = write_checkpoint(work, state, history, err);
+    return status;
+}
+
+/* --- after --- */
+
+static int write_results(struct work *work, struct error *err)
+{
+    int status = 0;
+    facts_end(&work->facts, work->end, &work->going_on.state);
+    struct result result = {.params = &work->params,
+                            .facts = work->facts.list,
+                            .fact_count = work->facts.count,
+                            .history = &work->going_on.history,
+                            .image = &work->image};
+    TRY(outputs_write_picture(work->outputs.picture, &work->params, &work->going_on.history,
+                              &work->image, err));
+    TRY(result_write(work->outputs.result, &result, err));
+    unlink(work->outputs.checkpoint);
+done:
+    return status;
+}
+
+static void report(const struct work *work)
+{
+    const struct history *h = &work->going_on.history;
+    size_t last = h->rows - 1;
+    char took[HUMAN_TEXT], peak[HUMAN_TEXT];
+    if (work->params.quiet)
+        return;
+    printf("picture  %s (%d x %d px)\n", work->outputs.picture, work->plan.width,
+           work->plan.height);
+    printf("history  %s (%zu rows)\n", work->outputs.result, h->rows);
+    printf("loss     %.4g -> %.4g (content %.3g, style %.3g, tv %.3g)\n",
+           history_get(h, 0, H_TOTAL), history_get(h, last, H_TOTAL),
+           history_get(h, last, H_CONTENT), history_get(h, last, H_STYLE),
+           history_get(h, last, H_TV));
+    printf("ended    %s, after %lld evaluations in %lld outer iterations\n",
+           optimiser_end_sentence(work->end), (long long)work->going_on.state.evaluations,
+           (long long)work->going_on.state.iteration);
+    printf("took     %s, %s of memory at most\n",
+           human_duration(clock_seconds() - work->started, took), human_bytes(memory_peak(), peak));
+}
+
+static int leave_interrupted(struct work *work, struct error *err)
+{
+    int status = 0;
+    if (work->going_on.history.rows > 0 && !work->checkpoint_current)
+        TRY(write_checkpoint(work, &work->going_on.state, &work->going_on.history, err));
+    progress_say(&work->progress, "interrupted by %s after outer iteration %lld; to go on:\n  %s",
+                 stop_signal(), (long long)work->going_on.state.iteration,
+                 work->facts.command_line);
+    status = E_INTERRUPTED;
+done:
+    return status;
+}
+
+static int act(struct work *work, struct error *err)
+{
+    int status = 0;
+    struct render_hooks hooks = {.optimiser = {.context = work,
+                                               .should_stop = on_should_stop,
+                                               .on_row = on_row,
+                                               .on_state = on_state},
+                                 .on_ready = on_ready};
+    work->checkpoint_written = clock_seconds();
+    stop_install();
+    TRY(render_picture(&work->params, &work->plan, &work->weights, &work->going_on.state,
+                       &work->going_on.history, &hooks, &work->image, &work->end, err));
+    progress_end(&work->progress);
+    if (work->end == END_INTERRUPTED)
+        return leave_interrupted(work, err);
+    TRY(write_results(work, err));
+    report(work);
+    if (work->end == END_DIVERGED)
+        status =
+            fail(err, E_FAILED,
+                 "the loss is not finite after %lld evaluations; '%s' is the last good picture",
+                 (long long)work->going_on.state.evaluations, work->outputs.picture);
+done:
+    progress_end(&work->progress);
+    return status;
+}
+
+static void release(struct work *work)
+{
+    params_release(&work->params);
+    outputs_release(&work->outputs);
+    vgg19_weights_release(&work->weights);
+    facts_release(&work->facts);
+    checkpoint_release(&work->going_on);
+    image_release(&work->image);
+}
+
+int command_render(int argc, char **argv)
+{
+    int status = 0;
+    bool help;
+    struct error error = {0};
+    struct work *work = calloc(1, sizeof *work);
+    if (!work)
+        return E_ENVIRONMENT;
+    work->started = clock_seconds();
+    params_init(&work->params);
+    TRY(options_parse(argc, argv, &work->params, &help, &error));
+    if (help) {
+        help_render();
+        goto done;
+    }
+    TRY(prepare(argc, argv, work, &error));
+    if (work->params.dry_run)
+        print_plan(work, stdout);
+    else
+        status = act(work, &error);
+done:
+    if (status != 0 && status != E_INTERRUPTED)
+        fprintf(stderr, "atelier render: %s\n", error.message);
+    release(work);
+    free(work);
+    return status;
+}

@@ -1,0 +1,190 @@
+#include "plan.h"
+
+#include "conv.h"
+#include "image.h"
+#include "memory.h"
+#include "network.h"
+#include "objective.h"
+#include "threads.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { SIDE_MIN = 16 };
+
+static int check_side(const char *what, int width, int height, struct error *err)
+{
+    if (width >= SIDE_MIN && height >= SIDE_MIN)
+        return 0;
+    return fail(err, E_INPUT, "%s would be %d x %d px: VGG-19 needs at least %d px on each side%s",
+                what, width, height, SIDE_MIN, width < 1000 && height < 1000 ? "; raise size" : "");
+}
+
+static int plan_sizes(const struct params *params, struct plan *plan, struct error *err)
+{
+    int status = 0, width, height, longer = (int)params->size;
+    TRY(image_probe(params->content, &width, &height, err));
+    if (longer == 0)
+        longer = width > height ? width : height;
+    image_fit(width, height, longer, &plan->width, &plan->height);
+    TRY(check_side("the picture", plan->width, plan->height, err));
+    TRY(image_probe(params->style, &width, &height, err));
+    double style_longer = (double)longer * params->style_scale;
+    if (!(style_longer < 65536))
+        return fail(err, E_INPUT,
+                    "style_scale %g makes the style image %.0f px long; at most 65535",
+                    params->style_scale, style_longer);
+    image_fit(width, height, (int)(style_longer + 0.5), &plan->style_width, &plan->style_height);
+    TRY(check_side("the style image", plan->style_width, plan->style_height, err));
+    plan->margin = (int)params->margin;
+    if (plan->margin >= plan->width || plan->margin >= plan->height)
+        return fail(err, E_INPUT,
+                    "margin %d px does not fit a picture of %d x %d px: it mirrors it",
+                    plan->margin, plan->width, plan->height);
+    plan->full_width = plan->width + 2 * plan->margin;
+    plan->full_height = plan->height + 2 * plan->margin;
+done:
+    return status;
+}
+
+static bool before(struct layer a, struct layer b)
+{
+    return a.conv < b.conv || (a.conv == b.conv && a.kind < b.kind);
+}
+
+static bool same(struct layer a, struct layer b) { return a.conv == b.conv && a.kind == b.kind; }
+
+static void add_tap(struct plan *plan, struct layer layer)
+{
+    int at = plan->tap_count;
+    for (int i = 0; i < plan->tap_count; i++)
+        if (same(plan->taps[i], layer))
+            return;
+    for (; at > 0 && before(layer, plan->taps[at - 1]); at--)
+        plan->taps[at] = plan->taps[at - 1];
+    plan->taps[at] = layer;
+    plan->tap_count++;
+}
+
+static int plan_layers(const struct params *params, struct plan *plan, struct error *err)
+{
+    int status = 0;
+    if (params->content_weight > 0)
+        TRY(layer_list_parse(params->content_layers, &plan->content, err));
+    if (params->style_weight > 0)
+        TRY(layer_list_parse(params->style_layers, &plan->style, err));
+    for (int i = 0; i < plan->content.count; i++)
+        add_tap(plan, plan->content.layer[i]);
+    for (int i = 0; i < plan->style.count; i++)
+        add_tap(plan, plan->style.layer[i]);
+    plan->convs = network_convs(plan->taps, plan->tap_count);
+done:
+    return status;
+}
+
+/* Multiplications and additions of one forward pass, done the plain way. */
+static double forward_flop(int height, int width, const struct layer *layers, int count)
+{
+    double flop = 0;
+    for (int i = 0; i < network_convs(layers, count); i++) {
+        int h, w;
+        layer_size((struct layer){i, LAYER_RELU}, height, width, &h, &w);
+        flop += 2.0 * 9 * vgg19_convs[i].in * vgg19_convs[i].out * h * w;
+    }
+    return flop;
+}
+
+static double gram_flop(int height, int width, const struct layer_list *style)
+{
+    double flop = 0;
+    for (int i = 0; i < style->count; i++) {
+        int h, w, channels = layer_channels(style->layer[i]);
+        layer_size(style->layer[i], height, width, &h, &w);
+        flop += 2.0 * h * w * channels * channels;
+    }
+    return flop;
+}
+
+static void plan_work(struct plan *plan)
+{
+    int height = plan->full_height, width = plan->full_width;
+    plan->flop = 2 * forward_flop(height, width, plan->taps, plan->tap_count) +
+                 2 * gram_flop(height, width, &plan->style);
+    plan->target_flop =
+        forward_flop(height, width, plan->content.layer, plan->content.count) +
+        forward_flop(plan->style_height, plan->style_width, plan->style.layer, plan->style.count) +
+        gram_flop(plan->style_height, plan->style_width, &plan->style);
+}
+
+/* What the program and its libraries take before any picture: measured with an empty plan. */
+static const uint64_t program_bytes = 48u << 20;
+static const uint64_t thread_bytes = 4u << 20;
+
+static uint64_t optimiser_bytes(const struct params *params, const struct plan *plan)
+{
+    uint64_t values = 3 * (uint64_t)plan->full_width * (uint64_t)plan->full_height;
+    uint64_t doubles = params->optimizer == OPTIMIZER_ADAM
+                           ? 8 /* x, gradient, accepted, state; moments twice */
+                           : 8 + 2 * (uint64_t)params->lbfgs_memory; /* liblbfgs holds 5 + pairs */
+    return values * (doubles * sizeof(double) + sizeof(float));
+}
+
+static void plan_memory(const struct params *params, struct plan *plan)
+{
+    uint64_t images = 3 * sizeof(float) *
+                      ((uint64_t)plan->full_width * (uint64_t)plan->full_height +
+                       (uint64_t)plan->style_width * (uint64_t)plan->style_height);
+    plan->memory_bytes = program_bytes + thread_bytes * (uint64_t)threads_count() +
+                         network_bytes(plan->convs) + objective_bytes(params, plan) + images +
+                         optimiser_bytes(params, plan);
+}
+
+int plan_make(const struct params *params, struct plan *plan, struct error *err)
+{
+    int status = 0;
+    struct plan made = {0};
+    if (params->precision == PRECISION_BF16)
+        return fail(
+            err, E_INPUT,
+            "precision bf16 needs an engine that this build does not have: use f32 or auto");
+    TRY(plan_sizes(params, &made, err));
+    TRY(plan_layers(params, &made, err));
+    plan_work(&made);
+    plan_memory(params, &made);
+    *plan = made;
+done:
+    return status;
+}
+
+/* The largest longer side whose plan fits, by bisection: memory grows with size. */
+static int largest_size(const struct params *params, int longer, uint64_t available)
+{
+    int low = 0, high = longer;
+    while (high - low > 1) {
+        struct params trial = *params;
+        struct plan plan;
+        int middle = low + (high - low) / 2;
+        trial.size = middle;
+        bool fits = plan_make(&trial, &plan, NULL) != 0 || plan.memory_bytes <= available;
+        if (fits)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low / 16 * 16;
+}
+
+int plan_check_memory(const struct params *params, const struct plan *plan, uint64_t available,
+                      struct error *err)
+{
+    if (plan->memory_bytes <= available)
+        return 0;
+    int longer = plan->width > plan->height ? plan->width : plan->height;
+    int fits = largest_size(params, longer, available);
+    char advice[96] = "not even the smallest picture fits";
+    if (fits >= SIDE_MIN)
+        snprintf(advice, sizeof advice, "size %d would fit", fits);
+    return fail(err, E_INPUT,
+                "a picture of %d x %d px needs about %.1f GB of memory, %.1f GB are free: %s",
+                plan->width, plan->height, (double)plan->memory_bytes * 1e-9,
+                (double)available * 1e-9, advice);
+}

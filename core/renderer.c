@@ -1,0 +1,51 @@
+#include "renderer.h"
+
+#include "clock.h"
+#include "start.h"
+#include <stdlib.h>
+
+/* Loads both images and captures the targets; content is kept for the start. */
+static int make_objective(const struct params *params, const struct plan *plan,
+                          const struct network *network, float **content,
+                          struct objective **objective, struct error *err)
+{
+    int status = 0;
+    float *style = NULL;
+    TRY(start_content(params, plan, content, err));
+    TRY(start_style(params, plan, &style, err));
+    TRY(objective_new(params, plan, network, *content, style, objective, err));
+done:
+    free(style);
+    return status;
+}
+
+int render_picture(const struct params *params, const struct plan *plan,
+                   struct vgg19_weights *weights, struct render_state *state,
+                   struct history *history, const struct render_hooks *hooks, struct image *image,
+                   enum optimiser_end *end, struct error *err)
+{
+    int status = 0;
+    struct network *network = NULL;
+    struct objective *objective = NULL;
+    float *content = NULL;
+    TRY(network_new(weights, params->pooling, &network, err));
+    vgg19_weights_release(weights);
+    double start = clock_seconds();
+    TRY(make_objective(params, plan, network, &content, &objective, err));
+    if (!state->picture) {
+        TRY(render_state_init(state, plan->full_height, plan->full_width,
+                              params->optimizer == OPTIMIZER_ADAM, err));
+        TRY(start_picture(params, plan, content, state->picture, err));
+    }
+    free(content);
+    content = NULL;
+    if (hooks->on_ready)
+        hooks->on_ready(hooks->optimiser.context, clock_seconds() - start);
+    TRY(optimiser_run(params, plan, objective, state, history, &hooks->optimiser, end, err));
+    TRY(start_crop(plan, state->picture, image, err));
+done:
+    free(content);
+    objective_free(objective);
+    network_free(network);
+    return status;
+}

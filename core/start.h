@@ -1,0 +1,28 @@
+/* Pictures as a render needs them at its start: resized, and with the margin around them. */
+#ifndef ATELIER_START_H
+#define ATELIER_START_H
+
+#include "error.h"
+#include "image.h"
+#include "params.h"
+#include "plan.h"
+
+/* The content image at the picture's full size (mirrored into the margin) and the style image at
+ * its own: floats [height][width][3], RGB in 0..255. Caller frees. */
+int start_content(const struct params *params, const struct plan *plan, float **content,
+                  struct error *err);
+int start_style(const struct params *params, const struct plan *plan, float **style,
+                struct error *err);
+
+/* Fills x [full_height][full_width][3] with the start that params->init asks for. content is what
+ * start_content gave. Noise depends on the seed and the position alone. */
+int start_picture(const struct params *params, const struct plan *plan, const float *content,
+                  double *x, struct error *err);
+
+/* The picture without its margin, rounded to 8 bits. Owned: image_release. */
+int start_crop(const struct plan *plan, const double *x, struct image *image, struct error *err);
+
+/* Whether `init` names a file. */
+bool init_is_file(const char *init);
+
+#endif
