@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Installs what the tests need, builds everything and runs every test: optimised, then under
+# AddressSanitizer and UndefinedBehaviorSanitizer. Ends non-zero if anything failed.
+#   tests/run.sh [--quick]   --quick leaves the sanitizers out
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+. cmd/packages.sh
+# shellcheck disable=SC2086
+install_packages $build_packages libcmocka-dev clang-format hdf5-tools \
+    python3 python3-numpy python3-h5py python3-pandas python3-xarray python3-netcdf4 python3-pil
+
+tests/check_format.sh
+
+presets="release asan"
+[ "${1:-}" != "--quick" ] || presets="release"
+status=0
+for preset in $presets; do
+    echo "== $preset"
+    mkdir -p build
+    cmake --preset "$preset" > "build/$preset.log" 2>&1 || { cat "build/$preset.log"; exit 1; }
+    cmake --build --preset "$preset"
+    ctest --preset "$preset" --timeout 900 || status=1
+done
+exit $status
