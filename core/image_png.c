@@ -1,160 +1,208 @@
-/* PNG through libpng's simplified interface, which brings every colour type, depth and gAMA to
- * 8-bit sRGB. It stops reading at the last row, so whether the file goes on to its end is checked
- * here, by walking its chunks. */
+/* PNG through libpng: colours, grey and transparency are expanded to RGB or RGBA at the file's own
+ * depth, and brought to 8-bit sRGB here.
+ * (libpng's simplified interface would do all this, but 1.6.39 scrambles interlaced 16-bit files,
+ * takes a pure power for the sRGB curve, and does not read on to the end of the file.) */
 #include "image_file.h"
 
-#include <ctype.h>
+#include <math.h>
 #include <png.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
 
-enum { SIGNATURE_BYTES = 8, CHUNK_OVERHEAD_BYTES = 12, IHDR_BYTES = 13 };
+enum { FULL = 65535 }; /* white, or opaque, in 16 bits */
 
 /* Deflate cannot do better than 258 bytes in two bits. */
 enum { DEFLATE_MAX_RATIO = 1032 };
 
-struct chunks {
-    uint64_t picture_bits; /* raw pixels, as IHDR promises them */
-    uint64_t idat_bytes;
+struct decoder {
+    struct image_file *file;
+    png_structp png;
+    png_infop info;
+    char words[256];
+    uint8_t *pixels;   /* freed by decoder_close, as is: */
+    uint16_t *to_srgb; /* of every 16-bit value; NULL if the file is sRGB */
 };
 
-static uint32_t big_endian(const uint8_t *b)
+static void escape(png_structp png, png_const_charp words)
 {
-    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+    struct decoder *d = png_get_error_ptr(png);
+    snprintf(d->words, sizeof d->words, "%s", words);
+    png_longjmp(png, 1);
 }
 
-static int fail_truncated(const struct image_file *file, struct error *err)
+static void say_nothing(png_structp png, png_const_charp words)
 {
-    if (ferror(file->stream))
-        return fail_errno(err, "cannot read '%s'", file->path);
-    return fail(err, E_INPUT, "'%s' is truncated", file->path);
+    (void)png;
+    (void)words;
 }
 
-static int read_ihdr(const struct image_file *file, uint32_t length, struct chunks *chunks,
-                     struct error *err)
+static void get(png_structp png, png_bytep bytes, size_t count)
 {
-    static const uint8_t channels[] = {[0] = 1, [2] = 3, [3] = 1, [4] = 2, [6] = 4};
-    uint8_t ihdr[IHDR_BYTES];
-    if (length != sizeof ihdr)
-        return fail(err, E_INPUT, "'%s' is corrupt: its IHDR chunk has %u bytes, not %d",
-                    file->path, length, IHDR_BYTES);
-    if (fread(ihdr, 1, sizeof ihdr, file->stream) != sizeof ihdr)
-        return fail_truncated(file, err);
-    uint64_t width = big_endian(ihdr), height = big_endian(ihdr + 4);
-    if (width > PNG_UINT_31_MAX || height > PNG_UINT_31_MAX)
-        return 0; /* libpng has the words for it */
-    unsigned colour = ihdr[9];
-    unsigned bits = ihdr[8] * (colour < sizeof channels ? channels[colour] : 0u);
-    if (__builtin_mul_overflow(width * height, (uint64_t)bits, &chunks->picture_bits))
-        chunks->picture_bits = UINT64_MAX;
+    struct decoder *d = png_get_io_ptr(png);
+    if (fread(bytes, 1, count, d->file->stream) != count)
+        png_error(png, "end of file");
+}
+
+static int explain(const struct decoder *d, struct error *err)
+{
+    const char *path = d->file->path;
+    if (ferror(d->file->stream))
+        return fail_errno(err, "cannot read '%s'", path);
+    if (feof(d->file->stream))
+        return fail(err, E_INPUT, "'%s' is truncated", path);
+    if (strcasestr(d->words, "memory"))
+        return fail(err, E_ENVIRONMENT, "not enough memory to read '%s'", path);
+    return fail(err, E_INPUT, "'%s' is corrupt: %s", path, d->words);
+}
+
+/* Reads as far as the pixels. The limits on the sides are ours. */
+static int decoder_open(struct decoder *d, struct error *err)
+{
+    png_set_user_limits(d->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    png_set_read_fn(d->png, d, get);
+    png_read_info(d->png, d->info);
+    return image_check_sides(d->file, png_get_image_width(d->png, d->info),
+                             png_get_image_height(d->png, d->info), err);
+}
+
+/* Keeps a tiny file that claims to be huge from taking memory. */
+static int check_plausible(const struct decoder *d, struct error *err)
+{
+    uint64_t bytes =
+        (uint64_t)png_get_rowbytes(d->png, d->info) * png_get_image_height(d->png, d->info);
+    if (bytes / DEFLATE_MAX_RATIO <= (uint64_t)d->file->size_bytes)
+        return 0;
+    return fail(err, E_INPUT, "'%s' is truncated: it holds too little for its size in px",
+                d->file->path);
+}
+
+/* The sRGB curve of IEC 61966-2-1; light and result 0..1. */
+static double srgb_of_light(double light)
+{
+    return light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055;
+}
+
+/* A file that does not say is sRGB, and so is one that says about 1/2.2, as most sRGB files do. */
+static int plan_gamma(struct decoder *d, struct error *err)
+{
+    double gamma;
+    int intent;
+    if (png_get_sRGB(d->png, d->info, &intent) || !png_get_gAMA(d->png, d->info, &gamma) ||
+        fabs(gamma * 2.2 - 1) < 0.05)
+        return 0;
+    d->to_srgb = malloc((FULL + 1) * sizeof *d->to_srgb);
+    if (!d->to_srgb)
+        return fail(err, E_ENVIRONMENT, "not enough memory to read '%s'", d->file->path);
+    for (int i = 0; i <= FULL; i++)
+        d->to_srgb[i] = (uint16_t)lround(FULL * srgb_of_light(pow(i / (double)FULL, 1 / gamma)));
     return 0;
 }
 
-/* Follows the chunks to IEND, without reading what they hold. */
-static int walk_chunks(const struct image_file *file, struct chunks *chunks, struct error *err)
+static void read_rows(struct decoder *d, size_t stride, size_t height)
 {
-    off_t at = SIGNATURE_BYTES;
-    for (;;) {
-        uint8_t head[8];
-        if (fseeko(file->stream, at, SEEK_SET) != 0 ||
-            fread(head, 1, sizeof head, file->stream) != sizeof head)
-            return fail_truncated(file, err);
-        uint32_t length = big_endian(head);
-        for (int i = 4; i < 8; i++)
-            if (!isalpha(head[i]) || length > PNG_UINT_31_MAX)
-                return fail(err, E_INPUT, "'%s' is corrupt: no PNG chunk at byte %lld", file->path,
-                            (long long)at);
-        int status = memcmp(head + 4, "IHDR", 4) == 0 ? read_ihdr(file, length, chunks, err) : 0;
-        if (status != 0)
-            return status;
-        if (memcmp(head + 4, "IDAT", 4) == 0)
-            chunks->idat_bytes += length;
-        at += (off_t)length + CHUNK_OVERHEAD_BYTES;
-        if (at > file->size_bytes)
-            return fail_truncated(file, err);
-        if (memcmp(head + 4, "IEND", 4) == 0)
-            return 0;
-    }
+    int passes = png_get_interlace_type(d->png, d->info) == PNG_INTERLACE_NONE ? 1 : 7;
+    for (int pass = 0; pass < passes; pass++)
+        for (size_t y = 0; y < height; y++)
+            png_read_row(d->png, d->pixels + y * stride, NULL);
+    png_read_end(d->png, NULL);
 }
 
-/* Also keeps a tiny file that claims to be huge from taking memory. */
-static int check_complete(const struct image_file *file, struct error *err)
+/* One sample as 16 bits. */
+static unsigned sample_at(const uint8_t *bytes, size_t depth_bytes)
 {
-    struct chunks chunks = {0};
-    int status = walk_chunks(file, &chunks, err);
-    if (status != 0)
-        return status;
-    if (chunks.picture_bits / 8 / DEFLATE_MAX_RATIO > chunks.idat_bytes)
-        return fail(err, E_INPUT, "'%s' is truncated: it holds too little for its size in px",
-                    file->path);
-    rewind(file->stream);
-    return 0;
+    return depth_bytes == 2 ? (unsigned)bytes[0] << 8 | bytes[1] : bytes[0] * 257u;
 }
 
-static int fail_png(const struct image_file *file, const png_image *png, struct error *err)
+/* Gamma, then over white in sRGB space, c a + white (1 - a), then 8 bits, rounded once. The pixels
+ * shrink in place. */
+static void to_rgb8(struct decoder *d, size_t count, size_t channels, size_t depth_bytes)
 {
-    if (ferror(file->stream))
-        return fail_errno(err, "cannot read '%s'", file->path);
-    if (feof(file->stream))
-        return fail_truncated(file, err);
-    if (strstr(png->message, "memory"))
-        return fail(err, E_ENVIRONMENT, "not enough memory to read '%s'", file->path);
-    return fail(err, E_INPUT, "'%s' is corrupt: %s", file->path, png->message);
-}
-
-static int begin(struct image_file *file, png_image *png, struct error *err)
-{
-    if (!png_image_begin_read_from_stdio(png, file->stream))
-        return fail_png(file, png, err);
-    return image_check_sides(file, png->width, png->height, err);
-}
-
-/* c a + 255 (255 - a) over 255, rounded, for every channel; pixels shrink from 4 bytes to 3. */
-static void composite_over_white(uint8_t *pixels, size_t count)
-{
+    const uint64_t scale = (uint64_t)FULL * (FULL / 255);
     for (size_t i = 0; i < count; i++) {
-        const uint8_t *rgba = pixels + 4 * i;
-        unsigned alpha = rgba[3];
-        for (size_t c = 0; c < 3; c++)
-            pixels[3 * i + c] = (uint8_t)((rgba[c] * alpha + 255 * (255 - alpha) + 127) / 255);
+        const uint8_t *pixel = d->pixels + i * channels * depth_bytes;
+        uint64_t alpha = channels == 4 ? sample_at(pixel + 3 * depth_bytes, depth_bytes) : FULL;
+        for (size_t c = 0; c < 3; c++) {
+            uint64_t sample = sample_at(pixel + c * depth_bytes, depth_bytes);
+            if (d->to_srgb)
+                sample = d->to_srgb[sample];
+            uint64_t over_white = sample * alpha + FULL * (FULL - alpha);
+            d->pixels[3 * i + c] = (uint8_t)((over_white + scale / 2) / scale);
+        }
     }
+}
+
+static void shrink_to_fit(struct decoder *d, size_t bytes)
+{
+    uint8_t *shrunk = realloc(d->pixels, bytes);
+    d->pixels = shrunk ? shrunk : d->pixels;
+}
+
+static int decode(struct decoder *d, struct error *err)
+{
+    int status;
+    TRY(decoder_open(d, err));
+    TRY(check_plausible(d, err));
+    TRY(plan_gamma(d, err));
+    png_set_expand(d->png);
+    png_set_gray_to_rgb(d->png);
+    png_set_interlace_handling(d->png);
+    png_read_update_info(d->png, d->info);
+    unsigned width = png_get_image_width(d->png, d->info);
+    unsigned height = png_get_image_height(d->png, d->info);
+    size_t channels = png_get_channels(d->png, d->info);
+    size_t depth_bytes = png_get_bit_depth(d->png, d->info) / 8u;
+    TRY(image_allocate(d->file, width, height, channels * depth_bytes, &d->pixels, err));
+    read_rows(d, width * channels * depth_bytes, height);
+    if (channels != 3 || depth_bytes != 1 || d->to_srgb) {
+        to_rgb8(d, (size_t)width * height, channels, depth_bytes);
+        shrink_to_fit(d, 3 * (size_t)width * height);
+    }
+done:
+    return status;
+}
+
+/* The one place where libpng's errors land. */
+static int guarded(struct decoder *d, int (*work)(struct decoder *, struct error *),
+                   struct error *err)
+{
+    d->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, d, escape, say_nothing);
+    d->info = d->png ? png_create_info_struct(d->png) : NULL;
+    if (!d->info)
+        return fail(err, E_ENVIRONMENT, "not enough memory to read '%s'", d->file->path);
+    if (setjmp(png_jmpbuf(d->png)) != 0)
+        return explain(d, err);
+    return work(d, err);
+}
+
+static void decoder_close(struct decoder *d)
+{
+    png_destroy_read_struct(&d->png, &d->info, NULL);
+    free(d->pixels);
+    free(d->to_srgb);
 }
 
 int image_png_probe(struct image_file *file, int *width, int *height, struct error *err)
 {
-    png_image png = {.version = PNG_IMAGE_VERSION};
-    int status = begin(file, &png, err);
+    struct decoder d = {.file = file};
+    int status = guarded(&d, decoder_open, err);
     if (status == 0) {
-        *width = (int)png.width;
-        *height = (int)png.height;
+        *width = (int)png_get_image_width(d.png, d.info);
+        *height = (int)png_get_image_height(d.png, d.info);
     }
-    png_image_free(&png);
+    decoder_close(&d);
     return status;
 }
 
-/* A 16-bit file that does not say is sRGB like any other, not linear light, libpng's default. */
 int image_png_read(struct image_file *file, struct image *out, struct error *err)
 {
-    int status;
-    uint8_t *pixels = NULL;
-    png_image png = {.version = PNG_IMAGE_VERSION};
-    TRY(check_complete(file, err));
-    TRY(begin(file, &png, err));
-    int has_alpha = (png.format & PNG_FORMAT_FLAG_ALPHA) != 0;
-    png.format = has_alpha ? PNG_FORMAT_RGBA : PNG_FORMAT_RGB;
-    png.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
-    TRY(image_allocate(file, png.width, png.height, has_alpha ? 4 : 3, &pixels, err));
-    if (!png_image_finish_read(&png, NULL, pixels, 0, NULL)) {
-        status = fail_png(file, &png, err);
-        goto done;
+    struct decoder d = {.file = file};
+    int status = guarded(&d, decode, err);
+    if (status == 0) {
+        *out = (struct image){(int)png_get_image_width(d.png, d.info),
+                              (int)png_get_image_height(d.png, d.info), d.pixels};
+        d.pixels = NULL;
     }
-    if (has_alpha)
-        composite_over_white(pixels, (size_t)png.width * png.height);
-    *out = (struct image){(int)png.width, (int)png.height, pixels};
-    pixels = NULL;
-done:
-    free(pixels);
-    png_image_free(&png);
+    decoder_close(&d);
     return status;
 }

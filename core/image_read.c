@@ -105,7 +105,7 @@ static int fail_unknown(const char *path, const char *head, size_t got, struct e
                 *guess ? "; it looks like " : "", guess);
 }
 
-/* A file shorter than a magic number may still be the beginning of one. */
+/* A file shorter than a magic number may be the beginning of one: its reader says so. */
 static int sniff(struct image_file *file, const struct format **format, struct error *err)
 {
     char head[HEAD_BYTES];
@@ -117,12 +117,10 @@ static int sniff(struct image_file *file, const struct format **format, struct e
     rewind(file->stream);
     for (int i = 0; i < COUNT_FORMATS; i++) {
         size_t length = got < formats[i].length ? got : formats[i].length;
-        if (memcmp(head, formats[i].magic, length) != 0)
-            continue;
-        if (length < formats[i].length)
-            return fail(err, E_INPUT, "'%s' is truncated", file->path);
-        *format = &formats[i];
-        return 0;
+        if (memcmp(head, formats[i].magic, length) == 0) {
+            *format = &formats[i];
+            return 0;
+        }
     }
     return fail_unknown(file->path, head, got, err);
 }

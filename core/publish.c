@@ -145,23 +145,21 @@ void publish_abort(struct publication *publication)
     publication_release(publication);
 }
 
+/* Opens it, as publish_commit will. */
 static int probe_folder(const char *path, struct error *err)
 {
-    struct stat info;
     char *folder = folder_of(path);
-    int status = 0;
     if (!folder)
         return fail_memory(path, err);
-    if (stat(folder, &info) != 0) {
-        int cause = errno;
-        status = fail_errno(err, "cannot write '%s': cannot open the folder '%s'", path, folder);
-        if (cause == ENOENT || cause == ENOTDIR)
-            status = fail(err, E_INPUT, "cannot write '%s': there is no folder '%s'", path, folder);
-    } else if (!S_ISDIR(info.st_mode)) {
+    int status = 0, descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor >= 0)
+        close(descriptor);
+    else if (errno == ENOENT)
+        status = fail(err, E_INPUT, "cannot write '%s': there is no folder '%s'", path, folder);
+    else if (errno == ENOTDIR)
         status = fail(err, E_INPUT, "cannot write '%s': '%s' is not a folder", path, folder);
-    } else if (access(folder, R_OK) != 0) {
+    else
         status = fail_errno(err, "cannot write '%s': cannot open the folder '%s'", path, folder);
-    }
     free(folder);
     return status;
 }
