@@ -65,7 +65,7 @@ static void add_tap(struct plan *plan, struct layer layer)
     plan->tap_count++;
 }
 
-static int plan_layers(const struct params *params, struct plan *plan, struct error *err)
+int plan_layers(const struct params *params, struct plan *plan, struct error *err)
 {
     int status = 0;
     if (params->content_weight > 0)

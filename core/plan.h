@@ -26,6 +26,9 @@ struct plan {
  * engine here; whatever image_probe says. */
 int plan_make(const struct params *params, struct plan *plan, struct error *err);
 
+/* Fills in a plan's layers, taps and convolutions; its sizes do not matter. Errors: E_INPUT. */
+int plan_layers(const struct params *params, struct plan *plan, struct error *err);
+
 /* Refuses a plan that does not fit into `available` bytes, naming the size that would. */
 int plan_check_memory(const struct params *params, const struct plan *plan, uint64_t available,
                       struct error *err);

@@ -1,0 +1,183 @@
+#!/usr/bin/python3
+"""One float32 evaluation of the keras preset, loss and gradient: atelier beside PyTorch.
+
+Both run in one go, taking turns, on all processors; PyTorch's best memory layout counts. What is
+printed are ratios: absolute times on shared machines mean little.
+
+usage: evaluation.py BENCH_EVALUATION [--rounds N] [--json FILE]
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+
+SIZES = ((256, 192), (512, 384), (512, 512))
+MEMORY_SIZES = ((512, 512), (1024, 1024))
+BLOCKS = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512, 512))
+STYLE_CONVS = (0, 2, 4, 8, 12)
+
+
+def make_torch():
+    import torch
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    return torch
+
+
+class Network:
+    """VGG-19 to block5_conv2 with the keras preset's losses, in plain PyTorch."""
+
+    def __init__(self, torch, width, height, channels_last):
+        self.torch = torch
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        torch.manual_seed(0)
+        self.kernels, self.biases, before = [], [], 3
+        for block in BLOCKS:
+            for channels in block:
+                kernel = torch.randn(channels, before, 3, 3) * (2 / (9 * before)) ** 0.5
+                self.kernels.append(kernel.contiguous(memory_format=self.layout))
+                self.biases.append(torch.zeros(channels))
+                before = channels
+        self.pixels = width * height
+        self.picture = self.make(width, height)
+        with torch.no_grad():
+            self.content, self.grams = self.targets(self.make(width, height) * 0.9)
+
+    def make(self, width, height):
+        picture = self.torch.rand(1, 3, height, width) * 255 - 120
+        return picture.contiguous(memory_format=self.layout)
+
+    def features(self, x):
+        functional = self.torch.nn.functional
+        styles, conv = [], 0
+        for number, block in enumerate(BLOCKS):
+            for _ in block:
+                x = functional.conv2d(x, self.kernels[conv], self.biases[conv], padding=1)
+                x = functional.relu(x)
+                if conv in STYLE_CONVS:
+                    styles.append(x)
+                conv += 1
+            if number + 1 < len(BLOCKS):
+                x = functional.max_pool2d(x, 2)
+        return x, styles
+
+    @staticmethod
+    def gram(x):
+        flat = x.flatten(2)[0]
+        return flat @ flat.t()
+
+    def targets(self, x):
+        content, styles = self.features(x)
+        return content, [self.gram(s) for s in styles]
+
+    def evaluate(self):
+        x = self.picture.detach().requires_grad_(True)
+        content, styles = self.features(x)
+        loss = 0.025 * ((content - self.content) ** 2).sum()
+        for style, target in zip(styles, self.grams):
+            loss = loss + ((self.gram(style) - target) ** 2).sum() / (5 * 36 * self.pixels ** 2)
+        dx = x[:, :, :-1, 1:] - x[:, :, :-1, :-1]
+        dy = x[:, :, 1:, :-1] - x[:, :, :-1, :-1]
+        loss = loss + ((dx * dx + dy * dy + 1e-12) ** 1.25).sum()
+        (gradient,) = self.torch.autograd.grad(loss, x)
+        return gradient
+
+
+class Atelier:
+    def __init__(self, program, width, height):
+        self.process = subprocess.Popen([program, str(width), str(height)], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def evaluate(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        words = self.process.stdout.readline().split()
+        stages = {words[i]: float(words[i + 1]) for i in range(1, len(words), 2)}
+        return float(words[0]), stages
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def timed(function):
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def compare(torch, program, width, height, rounds):
+    ours = Atelier(program, width, height)
+    theirs = {name: Network(torch, width, height, name == "channels last")
+              for name in ("contiguous", "channels last")}
+    times = {name: [] for name in theirs}
+    mine, stages = [], []
+    ours.evaluate()
+    for network in theirs.values():
+        network.evaluate()
+    for _ in range(rounds):
+        seconds, parts = ours.evaluate()
+        mine.append(seconds)
+        stages.append(parts)
+        for name, network in theirs.items():
+            times[name].append(timed(network.evaluate))
+    ours.close()
+    best = min(range(rounds), key=lambda i: mine[i])
+    layout = min(times, key=lambda name: min(times[name]))
+    return {"width": width, "height": height, "atelier_s": mine[best], "stages_s": stages[best],
+            "pytorch_s": min(times[layout]), "pytorch_layout": layout,
+            "ratio": min(times[layout]) / mine[best]}
+
+
+def peak_of_torch(width, height, channels_last):
+    code = (f"import sys; sys.path.insert(0, {os.path.dirname(os.path.abspath(__file__))!r})\n"
+            "import evaluation\n"
+            f"n = evaluation.Network(evaluation.make_torch(), {width}, {height}, {channels_last})\n"
+            "n.evaluate()\n"
+            "print([l for l in open('/proc/self/status') if l.startswith('VmHWM')][0].split()[1])")
+    return 1024 * int(subprocess.check_output([sys.executable, "-c", code], text=True))
+
+
+def compare_memory(program, width, height):
+    ours = int(subprocess.check_output([program, str(width), str(height), "memory"], text=True))
+    theirs = min(peak_of_torch(width, height, last) for last in (False, True))
+    return {"width": width, "height": height, "atelier_bytes": ours, "pytorch_bytes": theirs,
+            "ratio": ours / theirs}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("program")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json")
+    options = parser.parse_args()
+    torch = make_torch()
+    results = {"torch": torch.__version__, "threads": torch.get_num_threads(), "time": [],
+               "memory": []}
+    print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads each")
+    print("one evaluation   atelier   PyTorch   times faster")
+    for width, height in SIZES:
+        row = compare(torch, options.program, width, height, options.rounds)
+        results["time"].append(row)
+        print(f"{width:5} x {height:<5} {row['atelier_s']:10.3f} s {row['pytorch_s']:7.3f} s"
+              f" {row['ratio']:8.2f}   ({row['pytorch_layout']})")
+        total = sum(row["stages_s"].values())
+        print("    " + "  ".join(f"{name} {100 * seconds / total:.0f}%"
+                                 for name, seconds in row["stages_s"].items()))
+    print("peak memory      atelier   PyTorch   ratio")
+    for width, height in MEMORY_SIZES:
+        row = compare_memory(options.program, width, height)
+        results["memory"].append(row)
+        print(f"{width:5} x {height:<5} {row['atelier_bytes'] / 1e6:9.0f} MB"
+              f" {row['pytorch_bytes'] / 1e6:6.0f} MB {row['ratio']:6.2f}")
+    steps = subprocess.check_output([options.program, "512", "512", "steps"], text=True)
+    print("L-BFGS, 512 x 512: " + steps.strip())
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump(results, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
