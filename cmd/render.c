@@ -120,6 +120,7 @@ static int prepare(int argc, char **argv, struct work *work, struct error *err)
 {
     int status = 0;
     TRY(params_resolve(&work->params, err));
+    stop_install();
     threads_use((int)work->params.threads);
     progress_init(&work->progress, &work->params);
     TRY(outputs_claim(&work->params, &work->outputs, err));
@@ -270,7 +271,6 @@ static int act(struct work *work, struct error *err)
                                                .on_state = on_state},
                                  .on_ready = on_ready};
     work->checkpoint_written = clock_seconds();
-    stop_install();
     TRY(render_picture(&work->params, &work->plan, &work->weights, &work->going_on.state,
                        &work->going_on.history, &hooks, &work->image, &work->end, err));
     progress_end(&work->progress);

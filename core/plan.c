@@ -19,15 +19,25 @@ static int check_side(const char *what, int width, int height, struct error *err
                 what, width, height, SIDE_MIN, width < 1000 && height < 1000 ? "; raise size" : "");
 }
 
+/* Size of a picture in a file; what decoding it takes counts towards the plan's memory. */
+static int probe(const char *path, int *width, int *height, struct plan *plan, struct error *err)
+{
+    int status = image_probe(path, width, height, err);
+    uint64_t bytes = status == 0 ? 3 * (uint64_t)*width * (uint64_t)*height : 0;
+    if (bytes > plan->decoded_bytes)
+        plan->decoded_bytes = bytes;
+    return status;
+}
+
 static int plan_sizes(const struct params *params, struct plan *plan, struct error *err)
 {
     int status = 0, width, height, longer = (int)params->size;
-    TRY(image_probe(params->content, &width, &height, err));
+    TRY(probe(params->content, &width, &height, plan, err));
     if (longer == 0)
         longer = width > height ? width : height;
     image_fit(width, height, longer, &plan->width, &plan->height);
     TRY(check_side("the picture", plan->width, plan->height, err));
-    TRY(image_probe(params->style, &width, &height, err));
+    TRY(probe(params->style, &width, &height, plan, err));
     double style_longer = (double)longer * params->style_scale;
     if (!(style_longer < 65536))
         return fail(err, E_INPUT,
@@ -133,9 +143,10 @@ static void plan_memory(const struct params *params, struct plan *plan)
     uint64_t images = 3 * sizeof(float) *
                       ((uint64_t)plan->full_width * (uint64_t)plan->full_height +
                        (uint64_t)plan->style_width * (uint64_t)plan->style_height);
+    uint64_t optimising = objective_bytes(params, plan) + optimiser_bytes(params, plan);
     plan->memory_bytes = program_bytes + thread_bytes * (uint64_t)threads_count() +
-                         network_bytes(plan->convs) + objective_bytes(params, plan) + images +
-                         optimiser_bytes(params, plan);
+                         network_bytes(plan->convs) + images +
+                         (optimising > plan->decoded_bytes ? optimising : plan->decoded_bytes);
 }
 
 int plan_make(const struct params *params, struct plan *plan, struct error *err)

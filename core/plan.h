@@ -16,6 +16,7 @@ struct plan {
     struct layer taps[2 * LAYERS_MAX]; /* both, in network order, each once */
     int tap_count;
     int convs;             /* of VGG-19's 16 */
+    uint64_t decoded_bytes;      /* of the larger image file, as read */
     uint64_t memory_bytes; /* estimated peak of the process */
     double flop;           /* of the convolutions and Gram matrices of one evaluation */
     double target_flop;    /* of the forward passes before the first evaluation */
