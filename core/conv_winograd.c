@@ -37,9 +37,17 @@ static int tiles_in_block(int in, int out, int height, int width)
 
 static size_t weight_floats(int in, int out) { return (size_t)PLANES * (size_t)in * (size_t)out; }
 
+/* Floats from one plane to the next: a cache line more than a plane, or the 36 planes' same elements
+ * would fall into the same few cache sets. */
+static size_t plane_floats(int tiles, int channels)
+{
+    return (size_t)tiles * (size_t)channels + LANES;
+}
+
 static size_t scratch_floats(int in, int out, int height, int width)
 {
-    return (size_t)PLANES * (size_t)tiles_in_block(in, out, height, width) * (size_t)(in + out);
+    int tiles = tiles_in_block(in, out, height, width);
+    return (size_t)PLANES * (plane_floats(tiles, in) + plane_floats(tiles, out));
 }
 
 static void prepare(const float *kernel, int in, int out, float *weights)
@@ -86,7 +94,7 @@ static void run_block(const struct pass *pass, int first, int last, int block, f
 {
     const struct kernels *kernels = kernels_get();
     int in = pass->source.channels, out = pass->target.channels, tiles = last - first;
-    size_t v_plane = (size_t)block * (size_t)in, m_plane = (size_t)block * (size_t)out;
+    size_t v_plane = plane_floats(block, in), m_plane = plane_floats(block, out);
     int grains = (tiles + GRAIN - 1) / GRAIN;
     double time = clock_seconds();
 #pragma omp parallel for schedule(static)
@@ -116,7 +124,7 @@ static void run(const struct pass *pass, float *scratch)
     int in = pass->source.channels, out = pass->target.channels;
     int tiles = across(pass->source.height) * across(pass->source.width);
     int block = tiles_in_block(in, out, pass->source.height, pass->source.width);
-    float *v = scratch, *m = scratch + (size_t)PLANES * (size_t)block * (size_t)in;
+    float *v = scratch, *m = scratch + (size_t)PLANES * plane_floats(block, in);
     for (int first = 0; first < tiles; first += block)
         run_block(pass, first, first + block < tiles ? first + block : tiles, block, v, m);
 }

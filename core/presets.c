@@ -6,13 +6,13 @@
 static const char style_default[] = "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1";
 
 static const char *const defaults[PRESETS][PARAM_COUNT] = {
-    [PRESET_BALANCED] = {[PARAM_content_weight] = "0.01",
+    [PRESET_BALANCED] = {[PARAM_content_weight] = "0.002",
                          [PARAM_style_weight] = "1",
-                         [PARAM_tv_weight] = "0.02",
+                         [PARAM_tv_weight] = "0.05",
                          [PARAM_content_layers] = "relu4_2",
                          [PARAM_style_layers] = style_default,
                          [PARAM_pooling] = "avg",
-                         [PARAM_margin] = "0",
+                         [PARAM_margin] = "8",
                          [PARAM_init] = "content",
                          [PARAM_iterations] = "20",
                          [PARAM_maxfun] = "50",

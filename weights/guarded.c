@@ -1,0 +1,129 @@
+#include "guarded.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void *guarded_memory(size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+void guarded_free(void *memory, size_t bytes)
+{
+    if (memory)
+        munmap(memory, bytes);
+}
+
+/* What a child has to say; an end without it is a crash. */
+struct report {
+    volatile bool complete;
+    struct error found;
+};
+
+/* A crash ends the child, whatever the parent's handlers make of one; a request to stop is the
+ * parent's to answer. */
+static void set_signals(void)
+{
+    static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU};
+    static const int request[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM};
+    for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
+        signal(fatal[i], SIG_DFL);
+    for (size_t i = 0; i < sizeof request / sizeof *request; i++)
+        signal(request[i], SIG_IGN);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Lowers a limit of this process. */
+static void limit_to(int resource, rlim_t most)
+{
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) == 0 && limit.rlim_cur > most) {
+        limit.rlim_cur = most;
+        setrlimit(resource, &limit);
+    }
+}
+
+/* Bytes of address space in use; RLIM_INFINITY where the system does not tell. */
+static rlim_t address_space(void)
+{
+    unsigned long long pages;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file)
+        return RLIM_INFINITY;
+    int fields = fscanf(file, "%llu", &pages);
+    fclose(file);
+    return fields == 1 ? (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) : RLIM_INFINITY;
+}
+
+static void set_limits(unsigned cpu_seconds)
+{
+    rlim_t used = address_space();
+    limit_to(RLIMIT_CPU, cpu_seconds);
+    limit_to(RLIMIT_CORE, 0);
+    if (used != RLIM_INFINITY)
+        limit_to(RLIMIT_AS, used + GUARDED_BYTES);
+}
+
+static _Noreturn void be_child(int (*work)(void *, struct error *), void *context,
+                               unsigned cpu_seconds, struct report *report)
+{
+    set_signals();
+    set_limits(cpu_seconds);
+    int nowhere = open("/dev/null", O_WRONLY);
+    if (nowhere >= 0) /* libc announces a damaged heap; the parent says so in its own words */
+        dup2(nowhere, STDERR_FILENO);
+    report->found.code = work(context, &report->found);
+    report->complete = true;
+    _exit(0);
+}
+
+/* The signal that ended the child; 0 for an exit. A process that ignores SIGCHLD never learns it:
+ * then the report alone speaks. */
+static int await(pid_t child)
+{
+    int ended;
+    while (waitpid(child, &ended, 0) < 0)
+        if (errno != EINTR)
+            return 0;
+    return WIFSIGNALED(ended) ? WTERMSIG(ended) : 0;
+}
+
+static int verdict(struct report *report, int ended_by, struct error *err)
+{
+    if (report->complete) {
+        report->found.message[sizeof report->found.message - 1] = '\0';
+        return report->found.code ? fail(err, report->found.code, "%s", report->found.message) : 0;
+    }
+    if (ended_by == SIGXCPU)
+        return fail(err, E_INPUT, "damaged: reading it does not come to an end");
+    if (ended_by == SIGKILL || ended_by == SIGTERM)
+        return fail(err, E_ENVIRONMENT, "the process that read it was killed");
+    return fail(err, E_INPUT, "damaged: reading it crashes (%s)",
+                ended_by ? strsignal(ended_by) : "it ended early");
+}
+
+int guarded_run(int (*work)(void *context, struct error *err), void *context, unsigned cpu_seconds,
+                struct error *err)
+{
+    struct report *report = guarded_memory(sizeof *report);
+    if (!report)
+        return fail_errno(err, "not enough memory");
+    pid_t child = fork();
+    if (child == 0)
+        be_child(work, context, cpu_seconds, report);
+    int status =
+        child < 0 ? fail_errno(err, "cannot start a process") : verdict(report, await(child), err);
+    guarded_free(report, sizeof *report);
+    return status;
+}

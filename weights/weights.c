@@ -1,0 +1,248 @@
+#include "weights.h"
+
+#include "digest.h"
+#include "foreign.h"
+#include "words.h"
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A file goes to the first reader that recognises it. */
+static const struct weight_reader *const readers[] = {&weight_reader_keras};
+enum { READERS = sizeof readers / sizeof *readers };
+
+/* What the first convolution of a file expects: (colour - mean) / scale, colours in 0..255. */
+static const struct {
+    const char *name;
+    bool bgr;
+    double mean[3], scale[3]; /* R, G, B */
+} conventions[] = {
+    [CONVENTION_CAFFE] = {"caffe", true, {123.68, 116.779, 103.939}, {1, 1, 1}},
+    [CONVENTION_TORCHVISION] = {"torchvision",
+                                false,
+                                {255 * .485, 255 * .456, 255 * .406},
+                                {255 * .229, 255 * .224, 255 * .225}},
+};
+
+void weights_fold(int convention, struct vgg19_weights *weights)
+{
+    const size_t out = (size_t)vgg19_convs[0].out;
+    for (size_t tap = 0; tap < 9; tap++) {
+        float *kernel = weights->kernel[0] + tap * 3 * out; /* [3][out] */
+        for (size_t o = 0; o < out; o++) {
+            float file[3];
+            for (size_t c = 0; c < 3; c++)
+                file[c] = kernel[c * out + o];
+            for (size_t c = 0; c < 3; c++)
+                kernel[c * out + o] =
+                    (float)((double)file[conventions[convention].bgr ? 2 - c : c] /
+                            conventions[convention].scale[c]);
+        }
+    }
+    for (int c = 0; c < 3; c++)
+        weights->mean[c] = (float)conventions[convention].mean[c];
+    snprintf(weights->convention, sizeof weights->convention, "%s", conventions[convention].name);
+}
+
+int weights_convention(const struct weight_reader *reader, int given, int *convention,
+                       struct error *err)
+{
+    if (reader->convention == CONVENTION_AUTO && given == CONVENTION_AUTO)
+        return fail(err, E_INPUT,
+                    "a %s file does not tell which input it expects: give weights_convention, "
+                    "caffe (Oxford's weights: BGR 0..255 minus the mean) or torchvision (RGB 0..1, "
+                    "normalised)",
+                    reader->format);
+    if (reader->convention != CONVENTION_AUTO && given != CONVENTION_AUTO &&
+        given != reader->convention)
+        return fail(err, E_INPUT, "%s files have weights_convention %s, got %s", reader->format,
+                    conventions[reader->convention].name, conventions[given].name);
+    *convention = given != CONVENTION_AUTO ? given : reader->convention;
+    return 0;
+}
+
+int weights_is_builtin(const char *name, bool *builtin, uint64_t *seed, struct error *err)
+{
+    static const char prefix[] = "builtin";
+    const size_t length = sizeof prefix - 1;
+    if (strncmp(name, prefix, length) != 0 || (name[length] != '\0' && name[length] != ':')) {
+        *builtin = false;
+        *seed = 0;
+        return 0;
+    }
+    unsigned long long value = 0;
+    if (name[length] == ':') {
+        const char *digits = name + length + 1;
+        errno = 0;
+        value = strtoull(digits, NULL, 10);
+        if (*digits == '\0' || digits[strspn(digits, "0123456789")] != '\0' || errno != 0)
+            return fail(err, E_INPUT,
+                        "weights must be builtin, builtin:SEED with a whole number from 0 to "
+                        "%" PRIu64 ", or a file, got '%s'",
+                        UINT64_MAX, name);
+    }
+    *builtin = true;
+    *seed = value;
+    return 0;
+}
+
+static int load_builtin(uint64_t seed, int convention, struct vgg19_weights *weights,
+                        struct error *err)
+{
+    if (convention == CONVENTION_TORCHVISION)
+        return fail(err, E_INPUT,
+                    "the built-in network has weights_convention caffe, got torchvision");
+    snprintf(weights->source, sizeof weights->source, "builtin:%" PRIu64, seed);
+    for (int c = 0; c < 3; c++)
+        weights->mean[c] = (float)conventions[CONVENTION_CAFFE].mean[c];
+    snprintf(weights->convention, sizeof weights->convention, "%s",
+             conventions[CONVENTION_CAFFE].name);
+    weights_builtin(seed, weights);
+    return digest_bytes(weights->source, strlen(weights->source), weights->digest, err);
+}
+
+static int no_such_file(const char *path, struct error *err)
+{
+    static const char *const others[] = {"builtin"};
+    char nearest[64];
+    words_nearest(path, others, 1, nearest, sizeof nearest);
+    if (nearest[0])
+        return fail(err, E_INPUT, "there is no weight file '%s'; did you mean %s?", path, nearest);
+    return fail(err, E_INPUT, "there is no weight file '%s'", path);
+}
+
+/* The first bytes of a regular file. A pipe or a device is refused without waiting for it. */
+static int read_start(const char *path, unsigned char start[WEIGHTS_START], size_t *count,
+                      struct error *err)
+{
+    int status = 0;
+    struct stat info;
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0)
+        return errno == ENOENT || errno == ENOTDIR
+                   ? no_such_file(path, err)
+                   : fail_errno(err, "cannot read weight file '%s'", path);
+    if (fstat(file, &info) != 0) {
+        status = fail_errno(err, "cannot read weight file '%s'", path);
+        goto done;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        status = fail(err, E_INPUT, "'%s' is %s, not a weight file", path,
+                      S_ISDIR(info.st_mode) ? "a folder" : "a device or a pipe");
+        goto done;
+    }
+    size_t have = 0;
+    ssize_t got = 1;
+    while (have < WEIGHTS_START && (got = read(file, start + have, WEIGHTS_START - have)) > 0)
+        have += (size_t)got;
+    if (got < 0)
+        status = fail_errno(err, "cannot read weight file '%s'", path);
+    else if (have == 0)
+        status = fail(err, E_INPUT, "weight file '%s' is empty", path);
+    else
+        *count = have;
+done:
+    close(file);
+    return status;
+}
+
+static int unknown_format(const char *path, const unsigned char *start, size_t count,
+                          struct error *err)
+{
+    const char *what = foreign_format(start, count);
+    if (what)
+        return fail(err, E_INPUT, "'%s' %s", path, what);
+    char known[256] = "";
+    for (size_t i = 0, used = 0; i < READERS && used < sizeof known; i++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "",
+                                 readers[i]->format);
+    return fail(err, E_INPUT, "'%s' is not a weight file: expected one of: %s", path, known);
+}
+
+static int find_reader(const char *path, const struct weight_reader **reader, struct error *err)
+{
+    unsigned char start[WEIGHTS_START];
+    size_t count = 0;
+    int status = read_start(path, start, &count, err);
+    if (status)
+        return status;
+    for (size_t i = 0; i < READERS; i++)
+        if (readers[i]->recognises(start, count)) {
+            *reader = readers[i];
+            return 0;
+        }
+    return unknown_format(path, start, count, err);
+}
+
+static int check_finite(const float *values, size_t count, const char *what, int conv,
+                        struct error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i])) {
+            char layer[LAYER_NAME];
+            layer_name((struct layer){.conv = conv, .kind = LAYER_CONV}, layer);
+            return fail(err, E_INPUT, "layer %s: value %zu of the %s is %s", layer, i, what,
+                        isnan(values[i]) ? "NaN" : "infinite");
+        }
+    return 0;
+}
+
+static int check_values(const struct vgg19_weights *weights, struct error *err)
+{
+    for (int i = 0; i < weights->convs; i++) {
+        const struct vgg19_conv *c = &vgg19_convs[i];
+        size_t count = (size_t)9 * (size_t)c->in * (size_t)c->out;
+        int status = check_finite(weights->kernel[i], count, "kernel", i, err);
+        if (!status)
+            status = check_finite(weights->bias[i], (size_t)c->out, "bias", i, err);
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
+static int load_file(const char *path, int given, struct vgg19_weights *weights, struct error *err)
+{
+    const struct weight_reader *reader;
+    int status = find_reader(path, &reader, err);
+    if (status)
+        return status;
+    int convention = CONVENTION_AUTO;
+    TRY(weights_convention(reader, given, &convention, err));
+    TRY(reader->read(path, weights, err));
+    TRY(check_values(weights, err));
+done:
+    if (status) {
+        fail_context(err, "weight file '%s': ", path);
+        return status;
+    }
+    weights_fold(convention, weights);
+    snprintf(weights->source, sizeof weights->source, "%s", reader->format);
+    return digest_file(path, weights->digest, err);
+}
+
+int weights_load(const char *name, int convention, int convs, struct vgg19_weights *out,
+                 struct error *err)
+{
+    assert(convs >= 1 && convs <= VGG19_CONVS);
+    struct vgg19_weights weights = {0};
+    bool builtin;
+    uint64_t seed;
+    int status;
+    TRY(weights_is_builtin(name, &builtin, &seed, err));
+    TRY(vgg19_weights_init(&weights, convs, err));
+    TRY(builtin ? load_builtin(seed, convention, &weights, err)
+                : load_file(name, convention, &weights, err));
+    *out = weights;
+    weights = (struct vgg19_weights){0};
+done:
+    vgg19_weights_release(&weights);
+    return status;
+}
