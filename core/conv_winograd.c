@@ -97,7 +97,7 @@ static void run_block(const struct pass *pass, int first, int last, int block, f
     size_t v_plane = plane_floats(block, in), m_plane = plane_floats(block, out);
     int grains = (tiles + GRAIN - 1) / GRAIN;
     double time = clock_seconds();
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(dynamic, 1)
     for (int g = 0; g < grains; g++) {
         int from = g * GRAIN, to = from + GRAIN < tiles ? from + GRAIN : tiles;
         kernels->winograd_input(&pass->source, pass->x, pass->x_mask, first + from, first + to,
@@ -110,7 +110,7 @@ static void run_block(const struct pass *pass, int first, int last, int block, f
              pass->weights + (size_t)weight_plane(p, pass->backward) * (size_t)in * (size_t)out,
              pass->backward, m + (size_t)p * m_plane);
     time = profile_add(PROFILE_GEMM, time);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(dynamic, 1)
     for (int g = 0; g < grains; g++) {
         int from = g * GRAIN, to = from + GRAIN < tiles ? from + GRAIN : tiles;
         kernels->winograd_output(&pass->target, m + (size_t)from * (size_t)out, m_plane,

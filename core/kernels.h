@@ -22,7 +22,7 @@ struct tiling {
 };
 
 /* What becomes of a convolution's sums: + bias[channels], unless NULL; ReLU, if asked; and then
- * which elements are above 0 into mask, unless NULL. */
+ * which elements are above 0 into mask, unless NULL. NaN stays NaN and counts as above 0. */
 struct epilogue {
     const float *bias;
     bool relu;

@@ -41,11 +41,17 @@ INLINE void store(float *p, vec v) { memcpy(p, &v, sizeof v); }
 
 INLINE vec splat(float x) { return x - (vec){0}; }
 
+/* passes_relu: sums above 0, and NaN, which a run must get to see. */
 #ifdef __AVX512F__
 
 INLINE mask_word above(vec a, vec b)
 {
     return (mask_word)_mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ);
+}
+
+INLINE mask_word passes_relu(vec sum)
+{
+    return (mask_word)_mm512_cmp_ps_mask((__m512)sum, _mm512_setzero_ps(), _CMP_NLE_UQ);
 }
 
 INLINE vec blend(mask_word mask, vec yes, vec no)
@@ -64,14 +70,18 @@ static const ivec lane_bits = {1,       1 << 1,  1 << 2,  1 << 3, 1 << 4,  1 << 
                                1 << 6,  1 << 7,  1 << 8,  1 << 9, 1 << 10, 1 << 11,
                                1 << 12, 1 << 13, 1 << 14, 1 << 15};
 
-INLINE mask_word above(vec a, vec b)
+INLINE mask_word to_mask(ivec lanes)
 {
-    ivec bits = (a > b) & lane_bits;
+    ivec bits = lanes & lane_bits;
     int word = 0;
     for (int i = 0; i < LANES; i++)
         word |= bits[i];
     return (mask_word)word;
 }
+
+INLINE mask_word above(vec a, vec b) { return to_mask(a > b); }
+
+INLINE mask_word passes_relu(vec sum) { return to_mask(~(sum <= (vec){0})); }
 
 INLINE vec blend(mask_word mask, vec yes, vec no)
 {
@@ -195,7 +205,7 @@ INLINE void output_channels(const struct tiling *tiling, const float *m, size_t 
             (size_t)channel;
         for (int j = 0; j < across; j++, at += (size_t)tiling->channels) {
             vec sum = out[j] + bias;
-            mask_word positive = above(sum, (vec){0});
+            mask_word positive = passes_relu(sum);
             store(y + at, epilogue->relu ? blend(positive, sum, (vec){0}) : sum);
             if (epilogue->mask)
                 epilogue->mask[at / LANES] = positive;
@@ -252,7 +262,7 @@ static void finish(const float *x, size_t count, int channels, const struct epil
             vec sum = load(x + i);
             if (epilogue->bias)
                 sum += load(epilogue->bias + c);
-            mask_word positive = above(sum, (vec){0});
+            mask_word positive = passes_relu(sum);
             store(y + i, epilogue->relu ? blend(positive, sum, (vec){0}) : sum);
             if (epilogue->mask)
                 epilogue->mask[i / LANES] = positive;

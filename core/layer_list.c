@@ -58,14 +58,19 @@ static int insert(struct layer_list *list, struct layer layer, double weight, st
 }
 
 /* Leaves weights alone that sum to 1 already, so that canonical text is stable. */
-static void normalise(struct layer_list *list)
+static int normalise(struct layer_list *list, struct error *err)
 {
     double sum = 0;
     for (int i = 0; i < list->count; i++)
         sum += list->weight[i];
     if (fabs(sum - 1) > 1e-12)
-        for (int i = 0; i < list->count; i++)
+        for (int i = 0; i < list->count; i++) {
             list->weight[i] /= sum;
+            if (!(list->weight[i] > 0))
+                return fail(err, E_INPUT,
+                            "the weights of the layers are too large or too far apart");
+        }
+    return 0;
 }
 
 int layer_list_parse(const char *text, struct layer_list *out, struct error *err)
@@ -91,7 +96,7 @@ int layer_list_parse(const char *text, struct layer_list *out, struct error *err
         status = fail(err, E_INPUT, "give a weight to every layer or to none");
         goto done;
     }
-    normalise(&list);
+    TRY(normalise(&list, err));
     *out = list;
 done:
     free(copy);

@@ -1,5 +1,6 @@
 #include "memory.h"
 
+#include "threads.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,12 +61,21 @@ static uint64_t resource_left(int resource, const char *status_key)
     return left_of(limit.rlim_cur, 1024 * number_in_file("/proc/self/status", status_key, 0));
 }
 
+/* Address space that OpenBLAS maps for each thread and hardly touches; where it cannot, it tries
+ * for ever. */
+static const uint64_t openblas_thread_bytes = 160u << 20;
+
+static uint64_t address_space_left(void)
+{
+    uint64_t left =
+        least(resource_left(RLIMIT_AS, "VmSize:"), resource_left(RLIMIT_DATA, "VmData:"));
+    return left_of(left, openblas_thread_bytes * (uint64_t)threads_count());
+}
+
 uint64_t memory_available(void)
 {
     uint64_t kib = number_in_file("/proc/meminfo", "MemAvailable:", UINT64_MAX / 1024);
-    uint64_t bytes = least(kib * 1024, control_group_left());
-    bytes = least(bytes, resource_left(RLIMIT_AS, "VmSize:"));
-    return least(bytes, resource_left(RLIMIT_DATA, "VmData:"));
+    return least(least(kib * 1024, control_group_left()), address_space_left());
 }
 
 uint64_t memory_peak(void) { return 1024 * number_in_file("/proc/self/status", "VmHWM:", 0); }

@@ -19,9 +19,11 @@ bool number_parse(const char *text, double *value)
 
 void number_format(double value, char text[NUMBER_TEXT])
 {
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, NUMBER_TEXT, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            return;
+    text[0] = 0;
+    for (int digits = 1; digits <= 17; digits++) { /* 1e+02, then 100 */
+        char longer[NUMBER_TEXT];
+        snprintf(longer, sizeof longer, "%.*g", digits, value);
+        if ((text[0] == 0 || strlen(longer) < strlen(text)) && strtod(longer, NULL) == value)
+            memcpy(text, longer, sizeof longer);
     }
 }

@@ -19,7 +19,7 @@ struct losses {
 
 /* Captures the targets: Gram matrices of style [plan->style_height][style_width][3] and features of
  * content [full_height][full_width][3], both RGB in 0..255; then makes ready to evaluate pictures
- * of that size. network is borrowed.
+ * of that size. plan and network are borrowed.
  * Errors: E_INPUT where the balanced preset would divide by 0, naming the layer; E_ENVIRONMENT.
  * Owned: objective_free. */
 int objective_new(const struct params *params, const struct plan *plan,

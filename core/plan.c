@@ -91,6 +91,34 @@ done:
     return status;
 }
 
+/* Poolings floor: pool5 has nothing left of fewer than 32 px. */
+static int check_not_empty(const struct layer_list *list, const char *what, int width, int height,
+                           struct error *err)
+{
+    for (int i = 0; i < list->count; i++) {
+        int layer_width, layer_height;
+        char name[LAYER_NAME];
+        layer_size(list->layer[i], height, width, &layer_height, &layer_width);
+        layer_name(list->layer[i], name);
+        if (layer_width < 1 || layer_height < 1)
+            return fail(err, E_INPUT,
+                        "%s would be %d x %d px: layer '%s' needs at least %d px on each side",
+                        what, width, height, name, 2 * SIDE_MIN);
+    }
+    return 0;
+}
+
+static int check_layers(const struct plan *plan, struct error *err)
+{
+    int status = 0, width = plan->full_width, height = plan->full_height;
+    TRY(check_not_empty(&plan->content, "the picture", width, height, err));
+    TRY(check_not_empty(&plan->style, "the picture", width, height, err));
+    TRY(check_not_empty(&plan->style, "the style image", plan->style_width, plan->style_height,
+                        err));
+done:
+    return status;
+}
+
 /* Multiplications and additions of one forward pass, done the plain way. */
 static double forward_flop(int height, int width, const struct layer *layers, int count)
 {
@@ -159,6 +187,7 @@ int plan_make(const struct params *params, struct plan *plan, struct error *err)
             "precision bf16 needs an engine that this build does not have: use f32 or auto");
     TRY(plan_sizes(params, &made, err));
     TRY(plan_layers(params, &made, err));
+    TRY(check_layers(&made, err));
     plan_work(&made);
     plan_memory(params, &made);
     *plan = made;

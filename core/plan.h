@@ -15,16 +15,16 @@ struct plan {
     struct layer_list content, style;  /* empty where that loss has weight 0 */
     struct layer taps[2 * LAYERS_MAX]; /* both, in network order, each once */
     int tap_count;
-    int convs;             /* of VGG-19's 16 */
-    uint64_t decoded_bytes;      /* of the larger image file, as read */
-    uint64_t memory_bytes; /* estimated peak of the process */
-    double flop;           /* of the convolutions and Gram matrices of one evaluation */
-    double target_flop;    /* of the forward passes before the first evaluation */
+    int convs;              /* of VGG-19's 16 */
+    uint64_t decoded_bytes; /* of the larger image file, as read */
+    uint64_t memory_bytes;  /* estimated peak of the process */
+    double flop;            /* of the convolutions and Gram matrices of one evaluation */
+    double target_flop;     /* of the forward passes before the first evaluation */
 };
 
 /* Reads the images' headers and works everything out.
- * Errors: E_INPUT: a side under 16 px, a margin wider than the picture, a precision without an
- * engine here; whatever image_probe says. */
+ * Errors: E_INPUT: a side under 16 px, a layer without a pixel, a margin wider than the picture, a
+ * precision without an engine here; whatever image_probe says. */
 int plan_make(const struct params *params, struct plan *plan, struct error *err);
 
 /* Fills in a plan's layers, taps and convolutions; its sizes do not matter. Errors: E_INPUT. */

@@ -13,6 +13,7 @@ from PIL import Image
 HERE = os.path.dirname(os.path.abspath(__file__))
 STYLES = ("swirls", "mosaic", "woodcut")
 SIZES = (256, 512)
+ITERATIONS = 4
 CELL, GAP = (512, 384), 8
 
 
@@ -36,6 +37,7 @@ def main():
                 path = os.path.join(folder, f"{style}-{size}.png")
                 subprocess.run([atelier, "render", "--content", content, "--style",
                                 os.path.join(HERE, style + ".jpg"), "--size", str(size),
+                                "--iterations", str(ITERATIONS),
                                 "--output", path], check=True)
                 row.append(cell(path))
             rows.append([Image.new("RGB", CELL, "white")] + row)
