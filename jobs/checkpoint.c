@@ -1,0 +1,433 @@
+#include "checkpoint.h"
+
+#include "digest.h"
+#include "hdf5_probe.h"
+#include "layer_list.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+    COLUMNS_MAX = H_FIXED + 2 * LAYERS_MAX,
+    /* Bytes that one byte of a file can unpack to: deflate reaches 1032. */
+    UNPACKED_MAX = 2048
+};
+
+static const char no_memory[] = "not enough memory for a checkpoint";
+
+/* The checksum --------------------------------------------------------------------------------- */
+
+static void print_attributes(FILE *out, const struct hdf5_attributes *attributes)
+{
+    for (size_t i = 0; i < attributes->count; i++)
+        fprintf(out, "%s=%s\n", attributes->list[i].name, attributes->list[i].text);
+}
+
+static int print_history(FILE *out, const struct history *history, struct error *err)
+{
+    int status = 0;
+    char hex[DIGEST_HEX];
+    void *values = NULL;
+    for (int i = 0; i < history->columns; i++) {
+        const struct history_column *c = &history->column[i];
+        size_t width = c->integer ? sizeof(int32_t) : sizeof(double);
+        values = history_stored(history, i);
+        if (!values) {
+            status = fail(err, E_ENVIRONMENT, "%s", no_memory);
+            goto done;
+        }
+        TRY(digest_bytes(values, history->rows * width, hex, err));
+        fprintf(out, "history/%s %s %s %d %zu %s\n", c->name, c->title, c->unit, c->integer,
+                history->rows, hex);
+        free(values);
+        values = NULL;
+    }
+done:
+    free(values);
+    return status;
+}
+
+static int print_field(FILE *out, const char *name, const struct render_state *state,
+                       const double *values, struct error *err)
+{
+    char hex[DIGEST_HEX];
+    size_t count = (size_t)state->height * (size_t)state->width * 3;
+    if (!values)
+        return 0;
+    int status = digest_bytes(values, count * sizeof *values, hex, err);
+    if (status == 0)
+        fprintf(out, "state/%s %d %d %s\n", name, state->height, state->width, hex);
+    return status;
+}
+
+static int print_state(FILE *out, const struct render_state *state, struct error *err)
+{
+    int status = 0;
+    TRY(print_field(out, "picture", state, state->picture, err));
+    TRY(print_field(out, "moment1", state, state->moment1, err));
+    TRY(print_field(out, "moment2", state, state->moment2, err));
+    fprintf(out, "state %lld %lld %lld %a %a %d\n", (long long)state->adam_steps,
+            (long long)state->iteration, (long long)state->evaluations, state->seconds,
+            state->best_total, state->precision);
+done:
+    return status;
+}
+
+/* SHA-256 of a text that lists everything checkpoint_read takes from a file, arrays by their own
+ * SHA-256. HDF5 itself has no checksum on texts and on arrays that are not compressed. */
+static int content_digest(const struct hdf5_attributes *attributes, const struct history *history,
+                          const struct render_state *state, char hex[DIGEST_HEX], struct error *err)
+{
+    int status = 0;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return fail(err, E_ENVIRONMENT, "%s", no_memory);
+    print_attributes(out, attributes);
+    TRY(print_history(out, history, err));
+    TRY(print_state(out, state, err));
+    int lost = ferror(out);
+    lost |= fclose(out);
+    out = NULL;
+    if (lost) {
+        status = fail(err, E_ENVIRONMENT, "%s", no_memory);
+        goto done;
+    }
+    TRY(digest_bytes(text, size, hex, err));
+done:
+    if (out)
+        fclose(out);
+    free(text);
+    return status;
+}
+
+/* Writing -------------------------------------------------------------------------------------- */
+
+static int write_fields(hid_t group, const struct render_state *state, struct error *err)
+{
+    int status = 0;
+    const int h = state->height, w = state->width;
+    TRY(hdf5_write_field(group, "picture", h, w, state->picture, err));
+    if (state->moment1)
+        TRY(hdf5_write_field(group, "moment1", h, w, state->moment1, err));
+    if (state->moment2)
+        TRY(hdf5_write_field(group, "moment2", h, w, state->moment2, err));
+done:
+    return status;
+}
+
+static int write_counters(hid_t group, const struct render_state *state, struct error *err)
+{
+    int status = 0;
+    TRY(hdf5_write_whole(group, "iteration", state->iteration, err));
+    TRY(hdf5_write_whole(group, "evaluations", state->evaluations, err));
+    TRY(hdf5_write_whole(group, "adam_steps", state->adam_steps, err));
+    TRY(hdf5_write_whole(group, "precision", state->precision, err));
+    TRY(hdf5_write_real(group, "seconds", state->seconds, err));
+    TRY(hdf5_write_real(group, "best_total", state->best_total, err));
+done:
+    return status;
+}
+
+int checkpoint_write_state(hid_t file, const struct history *history,
+                           const struct render_state *state, struct error *err)
+{
+    int status = 0;
+    hid_t group = H5I_INVALID_HID;
+    struct hdf5_attributes attributes = {0};
+    char hex[DIGEST_HEX];
+    TRY(hdf5_new_group(file, "state", &group, err));
+    TRY(write_fields(group, state, err));
+    TRY(write_counters(group, state, err));
+    TRY(hdf5_attributes_read(file, &attributes, err));
+    TRY(content_digest(&attributes, history, state, hex, err));
+    TRY(hdf5_write_text(group, "content_sha256", hex, err));
+done:
+    hdf5_attributes_release(&attributes);
+    hdf5_close(group);
+    return status;
+}
+
+/* Reading -------------------------------------------------------------------------------------- */
+
+/* All that a checkpoint says. */
+struct contents {
+    struct hdf5_attributes attributes;
+    struct checkpoint checkpoint;
+};
+
+static void contents_release(struct contents *contents)
+{
+    hdf5_attributes_release(&contents->attributes);
+    checkpoint_release(&contents->checkpoint);
+}
+
+static int check_schema(hid_t file, struct error *err)
+{
+    int status = 0;
+    char *schema = NULL;
+    int64_t version = 0;
+    TRY(hdf5_read_text(file, "schema_name", &schema, err));
+    TRY(hdf5_read_whole(file, "schema_version", &version, err));
+    if (strcmp(schema, SCHEMA_RESULT) == 0)
+        status = fail(err, E_INPUT, "it is a finished result");
+    else if (strcmp(schema, SCHEMA_CHECKPOINT) != 0)
+        status = fail(err, E_INPUT, "it is a file of another program's");
+    else if (version != RESULT_SCHEMA_VERSION)
+        status = fail(err, E_INPUT, "its schema has version %lld, this program's has %d",
+                      (long long)version, RESULT_SCHEMA_VERSION);
+done:
+    free(schema);
+    return status;
+}
+
+/* Copies a text attribute into a member of limited size. */
+static int read_label(hid_t dataset, const char *name, char *label, size_t size, struct error *err)
+{
+    char *text;
+    int status = hdf5_read_text(dataset, name, &text, err);
+    if (status != 0)
+        return status;
+    if (strlen(text) < size)
+        memcpy(label, text, strlen(text) + 1);
+    else
+        status = fail(err, E_INPUT, "its attribute '%s' is too long", name);
+    free(text);
+    return status;
+}
+
+/* A column's header; the names of the fixed ones are known. */
+static int read_header(hid_t group, hsize_t link, int fixed, struct history_column *column,
+                       struct error *err)
+{
+    int status = 0;
+    struct history_column read = {0};
+    ssize_t length = H5Lget_name_by_idx(group, ".", H5_INDEX_CRT_ORDER, H5_ITER_INC, link,
+                                        read.name, sizeof read.name, H5P_DEFAULT);
+    hid_t dataset = H5I_INVALID_HID;
+    if (length < 1 || (size_t)length >= sizeof read.name)
+        return fail(err, E_INPUT, "its loss history has a column without a usable name");
+    if (fixed && strcmp(read.name, column->name) != 0)
+        return fail(err, E_INPUT, "its loss history has a column '%s' in place of '%s'", read.name,
+                    column->name);
+    dataset = H5Dopen2(group, read.name, H5P_DEFAULT);
+    if (dataset < 0)
+        return hdf5_fail(err, E_INPUT, "cannot open the column '%s'", read.name);
+    TRY(read_label(dataset, "long_name", read.title, sizeof read.title, err));
+    TRY(read_label(dataset, "units", read.unit, sizeof read.unit, err));
+    *column = read;
+done:
+    hdf5_close(dataset);
+    return status;
+}
+
+static int read_quantity(hid_t group, struct history *history, int index, struct error *err)
+{
+    int status = 0;
+    struct history_column *column = &history->column[index];
+    size_t rows, columns = (size_t)history->columns;
+    void *values = malloc((history->rows + 1) * sizeof(double));
+    if (!values)
+        return fail(err, E_ENVIRONMENT, "%s", no_memory);
+    TRY(hdf5_column_shape(group, column->name, history->rows, &rows, &column->integer, err));
+    if (rows != history->rows) {
+        status = fail(err, E_INPUT, "its column '%s' has %zu rows, expected %zu", column->name,
+                      rows, history->rows);
+        goto done;
+    }
+    TRY(hdf5_read_column(group, column->name, column->integer, rows, values, err));
+    for (size_t row = 0; row < rows; row++)
+        history->values[row * columns + (size_t)index] =
+            column->integer ? ((const int32_t *)values)[row] : ((const double *)values)[row];
+done:
+    free(values);
+    return status;
+}
+
+/* Rows and columns of the table, both bounded: nothing has been allocated yet. */
+static int read_extent(hid_t file, hid_t group, size_t *rows, int *columns, struct error *err)
+{
+    H5G_info_t info;
+    hsize_t file_bytes;
+    int integer;
+    if (H5Gget_info(group, &info) < 0 || H5Fget_filesize(file, &file_bytes) < 0)
+        return hdf5_fail(err, E_INPUT, "cannot read its loss history");
+    if (info.nlinks < 1 + H_FIXED || info.nlinks > 1 + COLUMNS_MAX)
+        return fail(err, E_INPUT, "its loss history has %llu columns",
+                    (unsigned long long)info.nlinks);
+    *columns = (int)info.nlinks - 1;
+    size_t limit = (size_t)file_bytes * UNPACKED_MAX / sizeof(double) / (size_t)*columns;
+    return hdf5_column_shape(group, "row", limit, rows, &integer, err);
+}
+
+static int read_history(hid_t file, struct history *out, struct error *err)
+{
+    int status = 0, columns = 0;
+    size_t rows = 0;
+    hid_t group = H5I_INVALID_HID;
+    struct history read = {0};
+    TRY(hdf5_open_group(file, "history", &group, err));
+    TRY(read_extent(file, group, &rows, &columns, err));
+    TRY(history_init(&read, columns - H_FIXED, err));
+    read.values = malloc((rows + 1) * (size_t)columns * sizeof *read.values);
+    if (!read.values) {
+        status = fail(err, E_ENVIRONMENT, "%s", no_memory);
+        goto done;
+    }
+    read.rows = read.capacity = rows;
+    for (int i = 0; i < columns; i++) {
+        TRY(read_header(group, (hsize_t)i + 1, i < H_FIXED, &read.column[i], err));
+        TRY(read_quantity(group, &read, i, err));
+    }
+    *out = read;
+    read = (struct history){0};
+done:
+    history_release(&read);
+    hdf5_close(group);
+    return status;
+}
+
+static int read_counters(hid_t group, struct render_state *state, struct error *err)
+{
+    int status = 0;
+    int64_t precision = 0;
+    TRY(hdf5_read_whole(group, "iteration", &state->iteration, err));
+    TRY(hdf5_read_whole(group, "evaluations", &state->evaluations, err));
+    TRY(hdf5_read_whole(group, "adam_steps", &state->adam_steps, err));
+    TRY(hdf5_read_whole(group, "precision", &precision, err));
+    TRY(hdf5_read_real(group, "seconds", &state->seconds, err));
+    TRY(hdf5_read_real(group, "best_total", &state->best_total, err));
+    if (state->iteration < 0 || state->evaluations < 0 || state->adam_steps < 0 || precision < 0 ||
+        precision > 1)
+        status = fail(err, E_INPUT, "its counters are out of range");
+    state->precision = (int)precision;
+done:
+    return status;
+}
+
+static int read_fields(hid_t group, struct render_state *state, struct error *err)
+{
+    int status = 0;
+    const int h = state->height, w = state->width;
+    TRY(hdf5_read_field(group, "picture", h, w, state->picture, err));
+    if (state->moment1) {
+        TRY(hdf5_read_field(group, "moment1", h, w, state->moment1, err));
+        TRY(hdf5_read_field(group, "moment2", h, w, state->moment2, err));
+    }
+done:
+    return status;
+}
+
+static int read_state(hid_t file, struct render_state *out, struct error *err)
+{
+    int status = 0, height = 0, width = 0;
+    hid_t group = H5I_INVALID_HID;
+    struct render_state read = {0};
+    TRY(hdf5_open_group(file, "state", &group, err));
+    TRY(hdf5_field_shape(group, "picture", &height, &width, err));
+    int adam = H5Lexists(group, "moment1", H5P_DEFAULT) > 0;
+    TRY(render_state_init(&read, height, width, adam, err));
+    TRY(read_fields(group, &read, err));
+    TRY(read_counters(group, &read, err));
+    *out = read;
+    read = (struct render_state){0};
+done:
+    render_state_release(&read);
+    hdf5_close(group);
+    return status;
+}
+
+static int check_digest(hid_t file, const struct contents *contents, struct error *err)
+{
+    int status = 0;
+    hid_t group = H5I_INVALID_HID;
+    char *stored = NULL, hex[DIGEST_HEX];
+    TRY(hdf5_open_group(file, "state", &group, err));
+    TRY(hdf5_read_text(group, "content_sha256", &stored, err));
+    TRY(content_digest(&contents->attributes, &contents->checkpoint.history,
+                       &contents->checkpoint.state, hex, err));
+    if (strcmp(stored, hex) != 0)
+        status = fail(err, E_INPUT, "its content does not match its checksum");
+done:
+    free(stored);
+    hdf5_close(group);
+    return status;
+}
+
+static int contents_read(const char *path, struct contents *out, struct error *err)
+{
+    int status = 0;
+    hid_t file = H5I_INVALID_HID;
+    struct contents read = {0};
+    TRY(hdf5_open_file(path, &file, err));
+    TRY(check_schema(file, err));
+    TRY(hdf5_attributes_read(file, &read.attributes, err));
+    TRY(read_history(file, &read.checkpoint.history, err));
+    TRY(read_state(file, &read.checkpoint.state, err));
+    TRY(check_digest(file, &read, err));
+    *out = read;
+    read = (struct contents){0};
+done:
+    contents_release(&read);
+    hdf5_close(file);
+    return status;
+}
+
+static int look_at_checkpoint(const char *path, struct error *err)
+{
+    struct contents contents = {0};
+    hdf5_quiet();
+    int status = contents_read(path, &contents, err);
+    contents_release(&contents);
+    return status;
+}
+
+/* Reading safely, and the verdict -------------------------------------------------------------- */
+
+/* The file's content, first seen by a child. E_INPUT: the file is damaged. */
+static int read_safely(const char *path, struct contents *out, struct error *err)
+{
+    int status = hdf5_probe(path, look_at_checkpoint, err);
+    return status == 0 ? contents_read(path, out, err) : status;
+}
+
+int checkpoint_read(const char *path, const struct params *params, const struct fact *facts,
+                    size_t fact_count, struct checkpoint *out, enum checkpoint_verdict *verdict,
+                    char *difference, size_t difference_size, struct error *err)
+{
+    struct contents contents = {0};
+    struct stat info;
+    struct error found;
+    *out = (struct checkpoint){0};
+    snprintf(difference, difference_size, "%s", "");
+    if (stat(path, &info) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        *verdict = CHECKPOINT_NONE;
+        return 0;
+    }
+    hdf5_quiet();
+    int status = read_safely(path, &contents, &found);
+    if (status == E_INPUT) {
+        *verdict = CHECKPOINT_DAMAGED;
+        snprintf(difference, difference_size, "%s", found.message);
+        return 0;
+    }
+    if (status != 0)
+        return fail(err, status, "cannot read the checkpoint '%s': %s", path, found.message);
+    status = checkpoint_compare(&contents.attributes, params, facts, fact_count, verdict,
+                                difference, difference_size, err);
+    if (status == 0 && *verdict == CHECKPOINT_GOOD) {
+        *out = contents.checkpoint;
+        contents.checkpoint = (struct checkpoint){0};
+    }
+    contents_release(&contents);
+    return status;
+}
+
+void checkpoint_release(struct checkpoint *checkpoint)
+{
+    render_state_release(&checkpoint->state);
+    history_release(&checkpoint->history);
+}

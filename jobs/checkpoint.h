@@ -1,0 +1,28 @@
+/* What a checkpoint holds beside a result: the part of result_write that checkpoint_read undoes. */
+#ifndef ATELIER_CHECKPOINT_H
+#define ATELIER_CHECKPOINT_H
+
+#include "hdf5_util.h"
+#include "result.h"
+
+/* The values of the attribute schema_name. */
+#define SCHEMA_RESULT     "atelier-result"
+#define SCHEMA_CHECKPOINT "atelier-checkpoint"
+
+/* One column of a history as a file stores it: int32_t or double [rows]. A counter that is no
+ * number is stored as -1, one that is too large as the largest. Caller frees. NULL: no memory. */
+void *history_stored(const struct history *history, int column);
+
+/* Writes /state, with a SHA-256 over all that checkpoint_read takes from the file. Root attributes
+ * and history are there already. */
+int checkpoint_write_state(hid_t file, const struct history *history,
+                           const struct render_state *state, struct error *err);
+
+/* Compares the root attributes of a checkpoint with the render at hand: see checkpoint_read. The
+ * verdict is GOOD, OTHER or NUMERICS; difference is left as it is when GOOD. */
+int checkpoint_compare(const struct hdf5_attributes *there, const struct params *params,
+                       const struct fact *facts, size_t fact_count,
+                       enum checkpoint_verdict *verdict, char *difference, size_t difference_size,
+                       struct error *err);
+
+#endif

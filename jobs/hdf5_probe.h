@@ -1,0 +1,16 @@
+/* A first look at an HDF5 file that may be damaged. A torn one can make the HDF5 library crash, or
+ * loop for ever (on a global heap that is all zeros), so the look is taken in a child process. */
+#ifndef ATELIER_HDF5_PROBE_H
+#define ATELIER_HDF5_PROBE_H
+
+#include "error.h"
+
+/* Runs look(path) in a child and returns what it returned, with its message, after proving from
+ * the superblock (format version 0 to 3) that the file is not truncated.
+ * Errors: E_INPUT: no HDF5 file, truncated, or the look crashed or took more than 2 seconds of
+ * processor time (one more for every 50 MB); E_ENVIRONMENT: no such file, not readable, no child to
+ * be had, or it was killed from outside. Threads: none may be inside HDF5. */
+int hdf5_probe(const char *path, int (*look)(const char *path, struct error *err),
+               struct error *err);
+
+#endif

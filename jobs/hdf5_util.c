@@ -1,0 +1,617 @@
+#include "hdf5_util.h"
+
+#include "numbers.h"
+#include "publish.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <hdf5_hl.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    IN_ORDER = H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED,
+    MEMORY_STEP = 1 << 20, /* by which a file in memory grows */
+    CHUNK_ROWS = 4096,     /* 32 kB of doubles */
+    DEFLATE = 4,
+    SIDE_MAX_PX = 65535,
+    ATTRIBUTES_MAX = 4096,
+    NAME_TEXT = 256
+};
+
+/* Errors ------------------------------------------------------------------------------------- */
+
+void hdf5_quiet(void) { H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
+
+struct innermost {
+    char text[256];
+    int memory;
+};
+
+static herr_t note_innermost(unsigned depth, const H5E_error2_t *entry, void *context)
+{
+    struct innermost *out = context;
+    if (depth == 0) {
+        snprintf(out->text, sizeof out->text, "%s", entry->desc ? entry->desc : "");
+        out->memory = entry->min_num == H5E_NOSPACE || entry->min_num == H5E_CANTALLOC;
+    }
+    return 0;
+}
+
+int hdf5_fail(struct error *err, int code, const char *format, ...)
+{
+    struct innermost cause = {"HDF5 gives no reason", 0};
+    char what[512];
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, note_innermost, &cause);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    return fail(err, code == E_BUG && cause.memory ? E_ENVIRONMENT : code, "%s: %s", what,
+                cause.text);
+}
+
+/* Every call of HDF5's forgets the error before it; closing what is left over must not. */
+void hdf5_close(hid_t id)
+{
+    if (id < 0)
+        return;
+    hid_t errors = H5Eget_current_stack();
+    H5Idec_ref(id);
+    H5Eset_current_stack(errors);
+}
+
+/* Files -------------------------------------------------------------------------------------- */
+
+hid_t hdf5_new_list(hid_t class)
+{
+    hid_t list = H5Pcreate(class);
+    H5Pset_attr_creation_order(list, IN_ORDER);
+    H5Pset_obj_track_times(list, 0);
+    if (class != H5P_DATASET_CREATE)
+        H5Pset_link_creation_order(list, IN_ORDER);
+    return list;
+}
+
+static hid_t new_access(void)
+{
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
+    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+#if H5_VERSION_GE(1, 10, 7)
+    H5Pset_file_locking(access, 0, 1);
+#endif
+    return access;
+}
+
+/* The bytes of a file that lives in memory. HDF5 has them complete only when the file is closed, so
+ * they are caught where it gives them back. (H5Fget_file_image leaves a wrong checksum in files of
+ * format 1.8: HDFGroup/hdf5#1915, there until 2.0.) */
+static _Thread_local struct {
+    unsigned char *bytes;
+    size_t allocated;
+    int keep;
+} image;
+
+static void *image_malloc(size_t size, H5FD_file_image_op_t op, void *context)
+{
+    (void)op, (void)context;
+    image.allocated = size;
+    return malloc(size);
+}
+
+static void *image_realloc(void *bytes, size_t size, H5FD_file_image_op_t op, void *context)
+{
+    (void)op, (void)context;
+    void *grown = realloc(bytes, size);
+    if (grown)
+        image.allocated = size;
+    return grown;
+}
+
+static herr_t image_free(void *bytes, H5FD_file_image_op_t op, void *context)
+{
+    (void)op, (void)context;
+    if (image.keep)
+        image.bytes = bytes;
+    else
+        free(bytes);
+    return 0;
+}
+
+int hdf5_new_file(hid_t *file, struct error *err)
+{
+    int status = 0;
+    H5FD_file_image_callbacks_t callbacks = {
+        .image_malloc = image_malloc, .image_realloc = image_realloc, .image_free = image_free};
+    hid_t access = new_access(), create = hdf5_new_list(H5P_FILE_CREATE);
+    hid_t made = H5I_INVALID_HID;
+    if (H5Pset_fapl_core(access, MEMORY_STEP, 0) >= 0 &&
+        H5Pset_file_image_callbacks(access, &callbacks) >= 0)
+        made = H5Fcreate("in memory", H5F_ACC_TRUNC, create, access);
+    if (made < 0)
+        status = hdf5_fail(err, E_BUG, "cannot make an HDF5 file");
+    else
+        *file = made;
+    hdf5_close(create);
+    hdf5_close(access);
+    return status;
+}
+
+/* Closes the file and hands over its bytes, as many as its superblock (version 2, address of the
+ * file's end at byte 28) says. */
+static int close_into_memory(hid_t *file, unsigned char **bytes, size_t *size, struct error *err)
+{
+    int status = 0;
+    uint64_t end = 0;
+    image.keep = 1;
+    image.bytes = NULL;
+    if (H5Fclose(*file) < 0)
+        status = hdf5_fail(err, E_BUG, "cannot close the file");
+    image.keep = 0;
+    if (status != 0)
+        return status;
+    *file = H5I_INVALID_HID;
+    *bytes = image.bytes;
+    for (int i = 7; image.bytes && i >= 0; i--)
+        end = end << 8 | image.bytes[28 + i];
+    if (end == 0 || end > image.allocated)
+        return fail(err, E_BUG, "HDF5 has not written the file to memory");
+    *size = (size_t)end;
+    return 0;
+}
+
+static int write_bytes(const char *path, const unsigned char *bytes, size_t count)
+{
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file < 0)
+        return -1;
+    ssize_t wrote = 0;
+    for (; count > 0; bytes += wrote, count -= (size_t)wrote) {
+        wrote = write(file, bytes, count);
+        if (wrote < 0 && errno == EINTR)
+            wrote = 0;
+        else if (wrote < 0)
+            break;
+    }
+    int cause = errno;
+    if (close(file) != 0 && wrote >= 0)
+        return -1;
+    errno = cause;
+    return wrote < 0 ? -1 : 0;
+}
+
+int hdf5_publish(hid_t *file, const char *path, struct error *err)
+{
+    int status = 0;
+    struct publication publication = {0};
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    TRY(close_into_memory(file, &bytes, &size, err));
+    TRY(publish_begin(path, &publication, err));
+    if (write_bytes(publication.temporary, bytes, size) != 0) {
+        status = fail_errno(err, "cannot write '%s'", path);
+        goto done;
+    }
+    TRY(publish_commit(&publication, err));
+done:
+    publish_abort(&publication);
+    free(bytes);
+    return status;
+}
+
+int hdf5_open_file(const char *path, hid_t *file, struct error *err)
+{
+    hid_t access = new_access();
+    hid_t opened = H5Fopen(path, H5F_ACC_RDONLY, access);
+    hdf5_close(access);
+    if (opened < 0)
+        return hdf5_fail(err, E_INPUT, "HDF5 cannot open it");
+    *file = opened;
+    return 0;
+}
+
+int hdf5_new_group(hid_t parent, const char *name, hid_t *group, struct error *err)
+{
+    hid_t create = hdf5_new_list(H5P_GROUP_CREATE);
+    hid_t made = H5Gcreate2(parent, name, H5P_DEFAULT, create, H5P_DEFAULT);
+    hdf5_close(create);
+    if (made < 0)
+        return hdf5_fail(err, E_BUG, "cannot make the group '%s'", name);
+    *group = made;
+    return 0;
+}
+
+int hdf5_open_group(hid_t parent, const char *name, hid_t *group, struct error *err)
+{
+    hid_t opened = H5Gopen2(parent, name, H5P_DEFAULT);
+    if (opened < 0)
+        return hdf5_fail(err, E_INPUT, "it has no group '%s'", name);
+    *group = opened;
+    return 0;
+}
+
+/* Attributes --------------------------------------------------------------------------------- */
+
+static hid_t text_type(void)
+{
+    hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, H5T_VARIABLE);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    return type;
+}
+
+static int write_attribute(hid_t object, const char *name, hid_t type, hid_t memory_type,
+                           const void *value, struct error *err)
+{
+    int status = 0;
+    hid_t space = H5Screate(H5S_SCALAR);
+    hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    if (attribute < 0 || H5Awrite(attribute, memory_type, value) < 0)
+        status = hdf5_fail(err, E_BUG, "cannot write the attribute '%s'", name);
+    hdf5_close(attribute);
+    hdf5_close(space);
+    return status;
+}
+
+int hdf5_write_text(hid_t object, const char *name, const char *text, struct error *err)
+{
+    hid_t type = text_type();
+    int status = write_attribute(object, name, type, type, &text, err);
+    hdf5_close(type);
+    return status;
+}
+
+int hdf5_write_ascii(hid_t object, const char *name, const char *text, struct error *err)
+{
+    hid_t type = H5Tcopy(H5T_C_S1); /* ASCII, null-terminated */
+    H5Tset_size(type, strlen(text) + 1);
+    int status = write_attribute(object, name, type, type, text, err);
+    hdf5_close(type);
+    return status;
+}
+
+int hdf5_write_whole(hid_t object, const char *name, int64_t value, struct error *err)
+{
+    return write_attribute(object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value, err);
+}
+
+int hdf5_write_real(hid_t object, const char *name, double value, struct error *err)
+{
+    return write_attribute(object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value, err);
+}
+
+/* The class of a scalar attribute (a text must be of variable length), or H5T_NO_CLASS. */
+static H5T_class_t scalar_class(hid_t attribute)
+{
+    hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
+    H5T_class_t class = H5Tget_class(type);
+    if (H5Sget_simple_extent_type(space) != H5S_SCALAR ||
+        (class == H5T_STRING && H5Tis_variable_str(type) <= 0))
+        class = H5T_NO_CLASS;
+    hdf5_close(space);
+    hdf5_close(type);
+    return class;
+}
+
+/* Caller frees. NULL: not readable. */
+static char *attribute_text(hid_t attribute)
+{
+    char *read = NULL, *copy = NULL;
+    hid_t type = text_type();
+    if (H5Aread(attribute, type, &read) >= 0 && read)
+        copy = strdup(read);
+    if (read)
+        H5free_memory(read);
+    hdf5_close(type);
+    return copy;
+}
+
+static int open_attribute(hid_t object, const char *name, H5T_class_t class, hid_t *attribute,
+                          struct error *err)
+{
+    hid_t opened = H5Aexists(object, name) > 0 ? H5Aopen(object, name, H5P_DEFAULT) : -1;
+    if (opened < 0)
+        return fail(err, E_INPUT, "it has no attribute '%s'", name);
+    if (scalar_class(opened) != class) {
+        hdf5_close(opened);
+        return fail(err, E_INPUT, "its attribute '%s' has another type", name);
+    }
+    *attribute = opened;
+    return 0;
+}
+
+int hdf5_read_text(hid_t object, const char *name, char **text, struct error *err)
+{
+    hid_t attribute = H5I_INVALID_HID;
+    int status = open_attribute(object, name, H5T_STRING, &attribute, err);
+    if (status != 0)
+        return status;
+    char *read = attribute_text(attribute);
+    if (read)
+        *text = read;
+    else
+        status = hdf5_fail(err, E_INPUT, "cannot read the attribute '%s'", name);
+    hdf5_close(attribute);
+    return status;
+}
+
+static int read_number(hid_t object, const char *name, H5T_class_t class, hid_t memory_type,
+                       void *value, struct error *err)
+{
+    hid_t attribute = H5I_INVALID_HID;
+    int status = open_attribute(object, name, class, &attribute, err);
+    if (status != 0)
+        return status;
+    if (H5Aread(attribute, memory_type, value) < 0)
+        status = hdf5_fail(err, E_INPUT, "cannot read the attribute '%s'", name);
+    hdf5_close(attribute);
+    return status;
+}
+
+int hdf5_read_whole(hid_t object, const char *name, int64_t *value, struct error *err)
+{
+    return read_number(object, name, H5T_INTEGER, H5T_NATIVE_INT64, value, err);
+}
+
+int hdf5_read_real(hid_t object, const char *name, double *value, struct error *err)
+{
+    return read_number(object, name, H5T_FLOAT, H5T_NATIVE_DOUBLE, value, err);
+}
+
+/* Caller frees. NULL: of another type, or not readable. */
+static char *attribute_as_text(hid_t attribute)
+{
+    int64_t whole;
+    double real;
+    char text[NUMBER_TEXT];
+    switch (scalar_class(attribute)) {
+    case H5T_STRING:
+        return attribute_text(attribute);
+    case H5T_INTEGER:
+        if (H5Aread(attribute, H5T_NATIVE_INT64, &whole) < 0)
+            return NULL;
+        snprintf(text, sizeof text, "%lld", (long long)whole);
+        return strdup(text);
+    case H5T_FLOAT:
+        if (H5Aread(attribute, H5T_NATIVE_DOUBLE, &real) < 0)
+            return NULL;
+        number_format(real, text);
+        return strdup(text);
+    default:
+        return NULL;
+    }
+}
+
+static int read_nth_attribute(hid_t object, hsize_t n, struct hdf5_attribute *out,
+                              struct error *err)
+{
+    char name[NAME_TEXT] = "?";
+    hid_t attribute =
+        H5Aopen_by_idx(object, ".", H5_INDEX_CRT_ORDER, H5_ITER_INC, n, H5P_DEFAULT, H5P_DEFAULT);
+    if (attribute < 0 || H5Aget_name(attribute, sizeof name, name) < 0) {
+        int status = hdf5_fail(err, E_INPUT, "cannot read its attributes");
+        hdf5_close(attribute);
+        return status;
+    }
+    out->name = strdup(name);
+    out->text = attribute_as_text(attribute);
+    hdf5_close(attribute);
+    if (!out->name || !out->text)
+        return fail(err, E_INPUT, "cannot read the attribute '%s'", name);
+    return 0;
+}
+
+int hdf5_attributes_read(hid_t object, struct hdf5_attributes *out, struct error *err)
+{
+    int status = 0;
+    H5O_info_t info;
+    if (H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS) < 0 || info.num_attrs > ATTRIBUTES_MAX)
+        return hdf5_fail(err, E_INPUT, "cannot read its attributes");
+    struct hdf5_attributes read = {0};
+    read.list = calloc((size_t)info.num_attrs + 1, sizeof *read.list);
+    if (!read.list)
+        return fail(err, E_ENVIRONMENT, "not enough memory for its attributes");
+    while (read.count < info.num_attrs) {
+        read.count++; /* what a failure leaves in it is released, too */
+        TRY(read_nth_attribute(object, read.count - 1, &read.list[read.count - 1], err));
+    }
+    *out = read;
+    read = (struct hdf5_attributes){0};
+done:
+    hdf5_attributes_release(&read);
+    return status;
+}
+
+const char *hdf5_attributes_find(const struct hdf5_attributes *attributes, const char *name)
+{
+    for (size_t i = 0; i < attributes->count; i++)
+        if (strcmp(attributes->list[i].name, name) == 0)
+            return attributes->list[i].text;
+    return NULL;
+}
+
+void hdf5_attributes_release(struct hdf5_attributes *attributes)
+{
+    for (size_t i = 0; i < attributes->count; i++) {
+        free(attributes->list[i].name);
+        free(attributes->list[i].text);
+    }
+    free(attributes->list);
+    *attributes = (struct hdf5_attributes){0};
+}
+
+/* Columns ------------------------------------------------------------------------------------ */
+
+static hid_t new_column(hid_t group, const struct hdf5_column *column)
+{
+    hsize_t rows = column->rows, limit = H5S_UNLIMITED, chunk = CHUNK_ROWS;
+    if (rows < chunk)
+        chunk = rows > 0 ? rows : 1;
+    hid_t create = hdf5_new_list(H5P_DATASET_CREATE);
+    H5Pset_chunk(create, 1, &chunk);
+    H5Pset_shuffle(create);
+    H5Pset_deflate(create, DEFLATE);
+    double missing = NAN;
+    if (!column->integer)
+        H5Pset_fill_value(create, H5T_NATIVE_DOUBLE, &missing);
+    hid_t space = H5Screate_simple(1, &rows, &limit);
+    hid_t type = column->integer ? H5T_STD_I32LE : H5T_IEEE_F64LE;
+    hid_t dataset = H5Dcreate2(group, column->name, type, space, H5P_DEFAULT, create, H5P_DEFAULT);
+    hdf5_close(space);
+    hdf5_close(create);
+    return dataset;
+}
+
+static int describe_column(hid_t dataset, const struct hdf5_column *column, struct error *err)
+{
+    int status = 0;
+    double missing = NAN;
+    TRY(hdf5_write_text(dataset, "long_name", column->title, err));
+    TRY(hdf5_write_text(dataset, "units", column->unit, err));
+    if (!column->integer && H5LTset_attribute_double(dataset, ".", "_FillValue", &missing, 1) < 0)
+        status = hdf5_fail(err, E_BUG, "cannot write the attribute '_FillValue'");
+done:
+    return status;
+}
+
+static hid_t column_type(int integer) { return integer ? H5T_NATIVE_INT32 : H5T_NATIVE_DOUBLE; }
+
+int hdf5_write_column(hid_t group, const struct hdf5_column *column, hid_t scale, hid_t *dataset,
+                      struct error *err)
+{
+    int status = 0;
+    hid_t made = new_column(group, column);
+    if (made < 0 || (column->rows > 0 && H5Dwrite(made, column_type(column->integer), H5S_ALL,
+                                                  H5S_ALL, H5P_DEFAULT, column->values) < 0)) {
+        status = hdf5_fail(err, E_BUG, "cannot write the column '%s'", column->name);
+        goto done;
+    }
+    TRY(describe_column(made, column, err));
+    if ((scale < 0 ? H5DSset_scale(made, column->name) : H5DSattach_scale(made, scale, 0)) < 0) {
+        status = hdf5_fail(err, E_BUG, "cannot give the column '%s' its scale", column->name);
+        goto done;
+    }
+    if (dataset) {
+        *dataset = made;
+        made = H5I_INVALID_HID;
+    }
+done:
+    hdf5_close(made);
+    return status;
+}
+
+static int open_dataset(hid_t group, const char *name, hid_t *dataset, struct error *err)
+{
+    hid_t opened = H5Dopen2(group, name, H5P_DEFAULT);
+    if (opened < 0)
+        return hdf5_fail(err, E_INPUT, "it has no dataset '%s'", name);
+    *dataset = opened;
+    return 0;
+}
+
+/* The class of the values and the dimensions; *rank is -1 if there are more than `limit`. */
+static H5T_class_t dataset_shape(hid_t dataset, int limit, int *rank, hsize_t *sizes)
+{
+    hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset);
+    H5T_class_t class = H5Tget_class(type);
+    *rank = H5Sget_simple_extent_ndims(space);
+    if (*rank > limit || H5Sget_simple_extent_dims(space, sizes, NULL) < 0)
+        *rank = -1;
+    hdf5_close(space);
+    hdf5_close(type);
+    return class;
+}
+
+int hdf5_column_shape(hid_t group, const char *name, size_t limit, size_t *rows, int *integer,
+                      struct error *err)
+{
+    int rank, status;
+    hid_t dataset = H5I_INVALID_HID;
+    hsize_t size = 0;
+    if ((status = open_dataset(group, name, &dataset, err)) != 0)
+        return status;
+    H5T_class_t class = dataset_shape(dataset, 1, &rank, &size);
+    hdf5_close(dataset);
+    if (rank != 1 || (class != H5T_INTEGER && class != H5T_FLOAT))
+        return fail(err, E_INPUT, "its dataset '%s' is no column of numbers", name);
+    if (size > limit)
+        return fail(err, E_INPUT, "its column '%s' has %llu rows, expected at most %zu", name,
+                    (unsigned long long)size, limit);
+    *rows = (size_t)size;
+    *integer = class == H5T_INTEGER;
+    return 0;
+}
+
+static int read_values(hid_t group, const char *name, hid_t type, void *values, struct error *err)
+{
+    hid_t dataset = H5I_INVALID_HID;
+    int status = open_dataset(group, name, &dataset, err);
+    if (status != 0)
+        return status;
+    if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
+        status = hdf5_fail(err, E_INPUT, "cannot read its dataset '%s'", name);
+    hdf5_close(dataset);
+    return status;
+}
+
+int hdf5_read_column(hid_t group, const char *name, int integer, size_t rows, void *values,
+                     struct error *err)
+{
+    return rows > 0 ? read_values(group, name, column_type(integer), values, err) : 0;
+}
+
+/* Pictures of doubles ------------------------------------------------------------------------ */
+
+int hdf5_write_field(hid_t group, const char *name, int height, int width, const double *values,
+                     struct error *err)
+{
+    int status = 0;
+    hid_t create = hdf5_new_list(H5P_DATASET_CREATE);
+    hid_t space = H5Screate_simple(3, (hsize_t[]){(hsize_t)height, (hsize_t)width, 3}, NULL);
+    hid_t dataset =
+        H5Dcreate2(group, name, H5T_IEEE_F64LE, space, H5P_DEFAULT, create, H5P_DEFAULT);
+    if (dataset < 0 ||
+        H5Dwrite(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
+        status = hdf5_fail(err, E_BUG, "cannot write the dataset '%s'", name);
+    hdf5_close(dataset);
+    hdf5_close(space);
+    hdf5_close(create);
+    return status;
+}
+
+int hdf5_field_shape(hid_t group, const char *name, int *height, int *width, struct error *err)
+{
+    int rank, status;
+    hid_t dataset = H5I_INVALID_HID;
+    hsize_t size[3] = {0}, file_bytes = 0;
+    if ((status = open_dataset(group, name, &dataset, err)) != 0)
+        return status;
+    H5T_class_t class = dataset_shape(dataset, 3, &rank, size);
+    hid_t file = H5Iget_file_id(dataset);
+    H5Fget_filesize(file, &file_bytes);
+    hdf5_close(file);
+    hdf5_close(dataset);
+    if (rank != 3 || class != H5T_FLOAT || size[0] < 1 || size[0] > SIDE_MAX_PX || size[1] < 1 ||
+        size[1] > SIDE_MAX_PX || size[2] != 3 ||
+        size[0] * size[1] * 3 * sizeof(double) > file_bytes)
+        return fail(err, E_INPUT, "its dataset '%s' is no picture", name);
+    *height = (int)size[0];
+    *width = (int)size[1];
+    return 0;
+}
+
+int hdf5_read_field(hid_t group, const char *name, int height, int width, double *values,
+                    struct error *err)
+{
+    int h, w, status = hdf5_field_shape(group, name, &h, &w, err);
+    if (status != 0)
+        return status;
+    if (h != height || w != width)
+        return fail(err, E_INPUT, "its dataset '%s' has %d x %d px, expected %d x %d", name, w, h,
+                    width, height);
+    return read_values(group, name, H5T_NATIVE_DOUBLE, values, err);
+}

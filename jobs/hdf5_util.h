@@ -1,0 +1,97 @@
+/* HDF5 as this project uses it: format 1.8, creation order tracked, explicit little-endian types,
+ * variable-length UTF-8 texts, and errors that become a struct error instead of being printed.
+ *
+ * Every function returns 0 or an error code. On writing a refusal of HDF5's is E_BUG, or
+ * E_ENVIRONMENT where memory is out; on reading it is E_INPUT: the file is at fault. Objects made
+ * or opened here are released with hdf5_close, texts read with free. */
+#ifndef ATELIER_HDF5_UTIL_H
+#define ATELIER_HDF5_UTIL_H
+
+#include "error.h"
+#include <hdf5.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* HDF5 prints its errors on stderr until told not to, thread by thread. Called by every function
+ * of this folder that the others call. */
+void hdf5_quiet(void);
+
+/* fail(), followed by ": " and the innermost message on HDF5's error stack. */
+int hdf5_fail(struct error *err, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Closes a file, group, dataset, space, type or property list. Takes H5I_INVALID_HID. */
+void hdf5_close(hid_t id);
+
+/* A property list to make a file, group or dataset with: creation order tracked and indexed, and no
+ * time stamps, so that equal content gives equal bytes. */
+hid_t hdf5_new_list(hid_t class);
+
+/* A new file that lives in memory until hdf5_publish; one at a time in a thread. HDF5 never sees
+ * the disk: when one fills up under it, HDF5 1.10 can close its file no more and crashes when the
+ * process exits. */
+int hdf5_new_file(hid_t *file, struct error *err);
+
+/* Closes such a file and writes it to path, whole or not at all (publish.h). */
+int hdf5_publish(hid_t *file, const char *path, struct error *err);
+
+/* Opens a file for reading, without locks: published files never change. */
+int hdf5_open_file(const char *path, hid_t *file, struct error *err);
+
+int hdf5_new_group(hid_t parent, const char *name, hid_t *group, struct error *err);
+int hdf5_open_group(hid_t parent, const char *name, hid_t *group, struct error *err);
+
+/* Attributes. write_ascii is for the attributes of HDF5's own conventions, which want fixed-length
+ * ASCII; everything else is text. */
+int hdf5_write_text(hid_t object, const char *name, const char *text, struct error *err);
+int hdf5_write_ascii(hid_t object, const char *name, const char *text, struct error *err);
+int hdf5_write_whole(hid_t object, const char *name, int64_t value, struct error *err);
+int hdf5_write_real(hid_t object, const char *name, double value, struct error *err);
+int hdf5_read_text(hid_t object, const char *name, char **text, struct error *err);
+int hdf5_read_whole(hid_t object, const char *name, int64_t *value, struct error *err);
+int hdf5_read_real(hid_t object, const char *name, double *value, struct error *err);
+
+/* All attributes of an object in the order they were made; numbers as their shortest exact text.
+ * Zeroed by the caller at first. */
+struct hdf5_attributes {
+    size_t count;
+    struct hdf5_attribute {
+        char *name, *text;
+    } * list;
+};
+int hdf5_attributes_read(hid_t object, struct hdf5_attributes *out, struct error *err);
+const char *hdf5_attributes_find(const struct hdf5_attributes *attributes, const char *name);
+void hdf5_attributes_release(struct hdf5_attributes *attributes);
+
+/* A column of a table: a 1-D dataset, chunked and compressed, of int32_t or double values. */
+struct hdf5_column {
+    const char *name, *title, *unit;
+    int integer;
+    size_t rows;
+    const void *values; /* [rows], int32_t or double */
+};
+
+/* Writes a column and ties it to the dimension scale `scale`; with scale = H5I_INVALID_HID it
+ * becomes one itself. The dataset is left open in *column, or closed if that is NULL. */
+int hdf5_write_column(hid_t group, const struct hdf5_column *column, hid_t scale, hid_t *dataset,
+                      struct error *err);
+
+/* Rows of the column of that name, and whether it holds whole numbers. E_INPUT if it has more than
+ * `limit` rows. */
+int hdf5_column_shape(hid_t group, const char *name, size_t limit, size_t *rows, int *integer,
+                      struct error *err);
+
+/* Reads values [rows], int32_t or double. */
+int hdf5_read_column(hid_t group, const char *name, int integer, size_t rows, void *values,
+                     struct error *err);
+
+/* A dataset [height][width][3] of doubles, contiguous. */
+int hdf5_write_field(hid_t group, const char *name, int height, int width, const double *values,
+                     struct error *err);
+
+/* Its size; E_INPUT unless both sides are in 1..65535 and the file holds all of its values. */
+int hdf5_field_shape(hid_t group, const char *name, int *height, int *width, struct error *err);
+int hdf5_read_field(hid_t group, const char *name, int height, int width, double *values,
+                    struct error *err);
+
+#endif
