@@ -18,6 +18,8 @@ void help_help(void);
 
 /* Prints every command, for `atelier help` and on a misuse; to: 1 stdout, 2 stderr. */
 void help_overview(int to);
+/* Says so, with the nearest, to stderr. Returns the exit code. */
+int unknown_command(const char *name);
 /* The libraries it runs on, the engines, the instruction set. */
 void print_version(void);
 

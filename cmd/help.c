@@ -30,7 +30,5 @@ int command_help(int argc, char **argv)
             commands[i].help();
             return 0;
         }
-    fprintf(stderr, "atelier help: there is no command '%s'\n", argv[1]);
-    help_overview(2);
-    return 2;
+    return unknown_command(argv[1]);
 }

@@ -6,7 +6,9 @@
 const char *human_duration(double seconds, char text[HUMAN_TEXT])
 {
     long whole = (long)(seconds + 0.5);
-    if (seconds < 9.95)
+    if (seconds < 0.0995)
+        snprintf(text, HUMAN_TEXT, "%.0f ms", seconds * 1e3);
+    else if (seconds < 9.95)
         snprintf(text, HUMAN_TEXT, "%.1f s", seconds);
     else if (whole < 60)
         snprintf(text, HUMAN_TEXT, "%ld s", whole);

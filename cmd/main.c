@@ -1,5 +1,6 @@
 #include "command.h"
 
+#include "waiting.h"
 #include "words.h"
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,7 @@ const struct command commands[] = {
 };
 const int command_count = sizeof commands / sizeof *commands;
 
-static int unknown_command(const char *name)
+int unknown_command(const char *name)
 {
     const char *names[sizeof commands / sizeof *commands];
     char nearest[128];
@@ -29,6 +30,7 @@ int main(int argc, char **argv)
         help_overview(2);
         return 2;
     }
+    waiting_set_up(argv);
     const char *name = argv[1];
     if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
         print_version();

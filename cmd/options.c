@@ -125,7 +125,8 @@ static void print_option(enum param_id id)
     const struct param_info *info = &param_table[id];
     char flag[FLAG_TEXT];
     flag_name(id, flag);
-    printf("  %s %s\n      %s\n", flag, value_word(id), info->help);
+    const char *word = value_word(id);
+    printf("  %s%s%s\n      %s\n", flag, *word ? " " : "", word, info->help);
     bool ranged = info->choices || !isinf(info->low);
     const char *text = param_from_preset(id) ? "set by the preset" : info->text;
     if (info->type == PARAM_FLAG)

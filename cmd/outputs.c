@@ -78,6 +78,32 @@ done:
     return status;
 }
 
+/* NAME-0010.png. Caller frees; NULL: no memory. */
+static char *numbered(const char *picture, int64_t iteration)
+{
+    char ending[40];
+    snprintf(ending, sizeof ending, "-%04lld.png", (long long)iteration);
+    return beside(picture, ending);
+}
+
+/* What --save-every will write: the folder is proven by now. */
+static int claim_numbered(const struct params *params, const char *picture, struct error *err)
+{
+    int status = 0;
+    if (params->save_every == 0)
+        return 0;
+    for (int64_t i = params->save_every; i <= params->iterations && !status;
+         i += params->save_every) {
+        char *path = numbered(picture, i);
+        if (!path)
+            return fail(err, E_ENVIRONMENT, "not enough memory");
+        if (access(path, F_OK) == 0 && (status = check_inputs(params, path, err)) == 0)
+            status = check_replaced(path, image_is_ours, err);
+        free(path);
+    }
+    return status;
+}
+
 int outputs_claim(const struct params *params, struct outputs *outputs, struct error *err)
 {
     int status = 0;
@@ -94,6 +120,7 @@ int outputs_claim(const struct params *params, struct outputs *outputs, struct e
     TRY(claim(params, made.picture, image_is_ours, err));
     TRY(claim(params, made.result, result_ours, err));
     TRY(claim(params, made.checkpoint, checkpoint_ours, err));
+    TRY(claim_numbered(params, made.picture, err));
     *outputs = made;
     made = (struct outputs){0};
 done:
@@ -165,10 +192,8 @@ int outputs_write_numbered(const struct outputs *outputs, const struct params *p
                            const struct history *history, struct error *err)
 {
     int status = 0;
-    char ending[40];
     struct image image = {0};
-    snprintf(ending, sizeof ending, "-%04lld.png", (long long)state->iteration);
-    char *path = beside(outputs->picture, ending);
+    char *path = numbered(outputs->picture, state->iteration);
     if (!path)
         return fail(err, E_ENVIRONMENT, "not enough memory");
     TRY(start_crop(plan, state->picture, &image, err));

@@ -45,7 +45,8 @@ void progress_start(struct progress *progress, int64_t evaluations)
 
 static double share(double part, double total) { return total > 0 ? 100 * part / total : 0; }
 
-/* "outer 3/20  loss 0.831  content 12%  style 85%  tv 3%  1.4 eval/s  at most 9 min 12 s left" */
+/* "outer 3/20  9 min 12 s left  loss 0.831  content 12%  style 85%  tv 3%  1.4 eval/s": what a
+ * terminal of 80 columns may cut off comes last. */
 static void describe(const struct progress *progress, const struct history *history, char *text,
                      size_t size)
 {
@@ -55,15 +56,16 @@ static void describe(const struct progress *progress, const struct history *hist
     double elapsed = clock_seconds() - progress->started;
     double rate = elapsed > 0 ? (evaluations - (double)progress->started_evaluation) / elapsed : 0;
     double left = (double)progress->iterations * (double)progress->maxfun - evaluations;
-    char duration[HUMAN_TEXT], time[HUMAN_TEXT + 32] = "";
+    char duration[HUMAN_TEXT], time[HUMAN_TEXT + 8] = "", speed[32] = "";
     if (rate > 0 && left > 0)
-        snprintf(time, sizeof time, "  %.3g eval/s  at most %s left", rate,
-                 human_duration(left / rate, duration));
-    snprintf(text, size, "outer %.0f/%lld  loss %.4g  content %.0f%%  style %.0f%%  tv %.0f%%%s",
-             history_get(history, row, H_ITERATION), (long long)progress->iterations, total,
+        snprintf(time, sizeof time, "  %s left", human_duration(left / rate, duration));
+    if (rate > 0)
+        snprintf(speed, sizeof speed, "  %.3g eval/s", rate);
+    snprintf(text, size, "outer %.0f/%lld%s  loss %.4g  content %.0f%%  style %.0f%%  tv %.0f%%%s",
+             history_get(history, row, H_ITERATION), (long long)progress->iterations, time, total,
              share(history_get(history, row, H_CONTENT), total),
              share(history_get(history, row, H_STYLE), total),
-             share(history_get(history, row, H_TV), total), time);
+             share(history_get(history, row, H_TV), total), speed);
 }
 
 static int terminal_width(void)

@@ -35,6 +35,7 @@ struct work {
     double started;
     double checkpoint_written; /* clock */
     bool checkpoint_current;   /* the state in memory is the one on disk */
+    int64_t shown;             /* last outer iteration that on_state was told of */
 };
 
 void help_render(void)
@@ -67,7 +68,7 @@ static void print_plan(const struct work *work, FILE *out)
             p->content_weight, plan->content.count ? p->content_layers : "no layer",
             p->style_weight, plan->style.count ? p->style_layers : "no layer", p->tv_weight);
     fprintf(out, "  network  %s, %d convolutions, %s pooling\n", p->weights, plan->convs, pooling);
-    fprintf(out, "  search   %s from %s, at most %lld x %lld evaluations\n", optimizer, p->init,
+    fprintf(out, "  search   %s from %s, %lld x about %lld evaluations\n", optimizer, p->init,
             (long long)p->iterations, (long long)p->maxfun);
     fprintf(out, "  machine  %d thread%s, %s, about %s of memory (%s free)\n", threads_count(),
             threads_count() == 1 ? "" : "s", numerics_instruction_set(),
@@ -133,9 +134,7 @@ static int prepare(int argc, char **argv, struct work *work, struct error *err)
         }
     }
     TRY(plan_check_memory(&work->params, &work->plan, memory_available(), err));
-    if (work->params.dry_run)
-        return 0;
-    if (!work->params.quiet)
+    if (!work->params.quiet && !work->params.dry_run)
         print_plan(work, stderr);
     TRY(weights_load(work->params.weights, work->params.weights_convention, work->plan.convs,
                      &work->weights, err));
@@ -189,6 +188,18 @@ static int write_checkpoint(struct work *work, const struct render_state *state,
     return status;
 }
 
+/* An outer iteration ended here. */
+static int show_outer(struct work *work, const struct render_state *state,
+                      const struct history *history, struct error *err)
+{
+    work->shown = state->iteration;
+    progress_outer(&work->progress, history);
+    if (work->params.save_every == 0 || state->iteration == 0 ||
+        state->iteration % work->params.save_every != 0)
+        return 0;
+    return outputs_write_numbered(&work->outputs, &work->params, &work->plan, state, history, err);
+}
+
 static int on_state(void *context, const struct render_state *state, const struct history *history,
                     bool fresh, struct error *err)
 {
@@ -196,11 +207,7 @@ static int on_state(void *context, const struct render_state *state, const struc
     int status = 0;
     if (fresh) {
         work->checkpoint_current = false;
-        progress_outer(&work->progress, history);
-        if (work->params.save_every > 0 && state->iteration > 0 &&
-            state->iteration % work->params.save_every == 0)
-            status = outputs_write_numbered(&work->outputs, &work->params, &work->plan, state,
-                                            history, err);
+        status = show_outer(work, state, history, err);
     }
     double age = clock_seconds() - work->checkpoint_written;
     if (status == 0 && !work->checkpoint_current && work->params.iterations > 0 &&
@@ -254,9 +261,9 @@ static int leave_interrupted(struct work *work, struct error *err)
     int status = 0;
     if (work->going_on.history.rows > 0 && !work->checkpoint_current)
         TRY(write_checkpoint(work, &work->going_on.state, &work->going_on.history, err));
-    progress_say(&work->progress, "interrupted by %s after outer iteration %lld; to go on:\n  %s",
+    progress_say(&work->progress, "interrupted by %s after outer iteration %lld; to go on%s:\n  %s",
                  stop_signal(), (long long)work->going_on.state.iteration,
-                 work->facts.command_line);
+                 work->params.fresh ? ", without --fresh" : "", work->facts.command_line);
     status = E_INTERRUPTED;
 done:
     return status;
@@ -276,6 +283,8 @@ static int act(struct work *work, struct error *err)
     progress_end(&work->progress);
     if (work->end == END_INTERRUPTED)
         return leave_interrupted(work, err);
+    if (work->shown != work->going_on.state.iteration) /* the last one: no evaluation followed */
+        TRY(show_outer(work, &work->going_on.state, &work->going_on.history, err));
     TRY(write_results(work, err));
     report(work);
     if (work->end == END_DIVERGED)

@@ -23,10 +23,15 @@ static int check_side(const char *what, int width, int height, struct error *err
 static int probe(const char *path, int *width, int *height, struct plan *plan, struct error *err)
 {
     int status = image_probe(path, width, height, err);
-    uint64_t bytes = status == 0 ? 3 * (uint64_t)*width * (uint64_t)*height : 0;
+    if (status != 0)
+        return status;
+    if (*width < SIDE_MIN || *height < SIDE_MIN)
+        return fail(err, E_INPUT, "'%s' is %d x %d px: it needs at least %d px on each side", path,
+                    *width, *height, SIDE_MIN);
+    uint64_t bytes = 3 * (uint64_t)*width * (uint64_t)*height;
     if (bytes > plan->decoded_bytes)
         plan->decoded_bytes = bytes;
-    return status;
+    return 0;
 }
 
 static int plan_sizes(const struct params *params, struct plan *plan, struct error *err)
@@ -87,6 +92,8 @@ int plan_layers(const struct params *params, struct plan *plan, struct error *er
     for (int i = 0; i < plan->style.count; i++)
         add_tap(plan, plan->style.layer[i]);
     plan->convs = network_convs(plan->taps, plan->tap_count);
+    if (plan->convs == 0) /* total variation alone: weights have at least one layer */
+        plan->convs = 1;
 done:
     return status;
 }

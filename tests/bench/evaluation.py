@@ -88,7 +88,8 @@ class Network:
 class Atelier:
     def __init__(self, program, width, height):
         self.process = subprocess.Popen([program, str(width), str(height)], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        env={"GOMP_SPINCOUNT": "20000", **os.environ})
 
     def evaluate(self):
         self.process.stdin.write("\n")

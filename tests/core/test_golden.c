@@ -320,7 +320,7 @@ static void layers_and_weights_match_golden(void **state)
 static void gradient_without_kinks_matches_golden(void **state)
 {
     (void)state;
-    check_file("smooth.txt", 2);
+    check_file("smooth.txt", 4);
 }
 
 /* --- features --- */

@@ -297,6 +297,7 @@ static void last_row_describes_the_picture(void **state)
 
 struct watch {
     int64_t asked, stop_at; /* questions so far; the one answered with yes, 0: none */
+    int64_t stop_after;     /* evaluations after which the answer is yes, 0: never */
     int64_t rows, states, fresh;
     int64_t fail_at; /* the on_state call that fails; 0: none */
     size_t last_rows;
@@ -306,7 +307,8 @@ struct watch {
 static bool watch_stop(void *context)
 {
     struct watch *watch = context;
-    return ++watch->asked == watch->stop_at;
+    return ++watch->asked == watch->stop_at ||
+           (watch->stop_after > 0 && spoil.calls >= watch->stop_after);
 }
 
 static void watch_row(void *context, const struct history *history)
@@ -322,7 +324,7 @@ static int watch_state(void *context, const struct render_state *state,
     struct watch *watch = context;
     watch->states++;
     assert_true(history->rows > 0);
-    /* The history up to the state: its last row is of the state's outer iteration. */
+    /* The history up to the state: its last row is where the state's outer iteration ended. */
     assert_true(history_get(history, history->rows - 1, H_ITERATION) == (double)state->iteration);
     assert_true(history_get(history, history->rows - 1, H_EVALUATION) ==
                 (double)state->evaluations);
@@ -384,24 +386,35 @@ static void reload(struct progress *p, const struct render *render)
     *p = copy;
 }
 
+/* Runs of about thirty evaluations. The last two end by their tolerance, Adam's with steps so long
+ * that its best loss is not its last. */
+enum { SHORT_RENDERS = 4 };
+
 static struct render *short_render(int i)
 {
-    return render_with(SETTINGS("optimizer", optimizers[i], "iterations", "4", "maxfun", "8"));
+    static const char *const maxfuns[SHORT_RENDERS] = {"8", "8", "3", "3"};
+    static const char *const tolerances[SHORT_RENDERS] = {"0", "0", "0.05", "0.001"};
+    return render_with(SETTINGS("optimizer", optimizers[i % 2], "iterations", i < 2 ? "4" : "12",
+                                "maxfun", maxfuns[i], "tolerance", tolerances[i], "learning_rate",
+                                i < 3 ? "2" : "25", "content_weight", "0.01", "tv_weight", "0.02"));
 }
 
 static void run_interrupted_anywhere_ends_with_the_same_bytes(void **state)
 {
     (void)state;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < SHORT_RENDERS; i++) {
         struct render *render = short_render(i);
         struct progress whole = run_from_start(render, NULL);
         int64_t evaluations = whole.state.evaluations;
+        assert_int_equal(whole.end, i < 2 ? END_ITERATIONS : END_TOLERANCE);
+        if (i == 3)
+            assert_true(whole.state.best_total < cell(&whole, last_row(&whole), H_TOTAL));
         for (int64_t at = 1; at <= evaluations + 1; at++) {
             struct watch watch = {.stop_at = at};
             struct optimiser_hooks hooks = hooks_of(&watch);
             struct progress p = run_from_start(render, &hooks);
             assert_int_equal(p.status, 0);
-            assert_int_equal(p.end, at <= evaluations ? END_INTERRUPTED : END_ITERATIONS);
+            assert_int_equal(p.end, at <= evaluations ? END_INTERRUPTED : whole.end);
             if (at <= evaluations) {
                 assert_int_equal(watch.asked, at); /* it stops there and then */
                 reload(&p, render);
@@ -410,7 +423,8 @@ static void run_interrupted_anywhere_ends_with_the_same_bytes(void **state)
             assert_same_progress(&p, &whole, "interrupted before evaluation", at);
             progress_release(&p);
         }
-        print_message("%s: %lld evaluations\n", optimizers[i], (long long)evaluations);
+        print_message("%s: %lld evaluations, %s\n", optimizers[i % 2], (long long)evaluations,
+                      optimiser_end_word(whole.end));
         progress_release(&whole);
         render_free(render);
     }
@@ -491,7 +505,8 @@ static void tolerance_ends_the_run(void **state)
     static const char *const tolerances[] = {"1", "0.3", "0.1", "0"};
     for (size_t i = 0; i < sizeof tolerances / sizeof *tolerances; i++) {
         struct render *render =
-            render_with(SETTINGS("iterations", "12", "maxfun", "2", "tolerance", tolerances[i]));
+            render_with(SETTINGS("iterations", "12", "maxfun", "2", "tolerance", tolerances[i],
+                                 "content_weight", "0.01", "tv_weight", "0.02"));
         double tolerance = atof(tolerances[i]), best = NAN;
         struct progress p = run_from_start(render, NULL);
         assert_int_equal(p.end, tolerance > 0 ? END_TOLERANCE : END_ITERATIONS);
@@ -631,6 +646,43 @@ static void value_that_is_not_finite_never_spoils_a_run(void **state)
     }
 }
 
+/* A run whose evaluation `at` is spoilt, stopped `later` evaluations after that, and resumed. */
+static void check_spoilt_and_resumed(const struct render *render, int64_t at, int64_t later)
+{
+    spoil.gradient = false;
+    spoil.calls = 0;
+    spoil.first = spoil.last = at;
+    struct progress whole = run_from_start(render, NULL);
+    struct watch watch = {.stop_after = at + later};
+    struct optimiser_hooks hooks = {.context = &watch, .should_stop = watch_stop};
+    spoil.calls = 0;
+    struct progress p = run_from_start(render, &hooks);
+    assert_int_equal(spoil.calls, at + later);
+    spoil.first = spoil.last = 0;
+    reload(&p, render);
+    go_on(&p, render, NULL);
+    assert_same_progress(&p, &whole, "spoilt at evaluation", at);
+    progress_release(&p);
+    progress_release(&whole);
+}
+
+static void run_with_a_spoilt_value_is_resumable(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct render *render = short_render(i);
+        struct progress whole = run_from_start(render, NULL);
+        for (int64_t at = 5; at <= 20; at += 3) {
+            bool moved;
+            outer_of(&whole, at, &moved);
+            if (moved)
+                check_spoilt_and_resumed(render, at, 3);
+        }
+        progress_release(&whole);
+        render_free(render);
+    }
+}
+
 static void ends_have_words(void **state)
 {
     (void)state;
@@ -674,6 +726,7 @@ int main(void)
         cmocka_unit_test(overflow_at_the_start_diverges),
         cmocka_unit_test(adam_diverges_with_the_last_good_picture),
         cmocka_unit_test(value_that_is_not_finite_never_spoils_a_run),
+        cmocka_unit_test(run_with_a_spoilt_value_is_resumable),
         cmocka_unit_test(ends_have_words),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -318,7 +318,15 @@ def write_smooth(out, kernels):
     network = Network([without_response_to_constants(k) for k in kernels], SMOOTH_BIASES)
     given = {"preset": "balanced", "pooling": "avg"}
     write_case(out, network, "smooth_balanced", (37, 29), (41, 33), given, 6)
-    write_case(out, network, "smooth_keras", (21, 18), (19, 23), {**given, "preset": "keras"}, 6)
+    small = (21, 18), (19, 23)
+    write_case(out, network, "smooth_keras", *small, {**given, "preset": "keras"}, 6)
+    # One loss by itself, so that the other's larger gradient does not hide it.
+    write_case(out, network, "smooth_content", *small,
+               {**given, "preset": "gatys", "style_weight": 0, "tv_weight": 0,
+                "content_layers": "relu1_1:1,conv2_2:2,pool2:1,relu4_2:9"}, 6)
+    write_case(out, network, "smooth_style", *small,
+               {**given, "preset": "johnson", "content_weight": 0, "tv_weight": 0,
+                "style_layers": "relu1_1:1,pool1:2,conv3_1:1,relu4_1:1"}, 6)
     if not network.lowest > 0:
         raise SystemExit(f"the smooth network has a kink: {network.lowest}")
 

@@ -582,6 +582,41 @@ static void truncated_checkpoint_is_damaged(void **unused)
     sample_release(&s);
 }
 
+/* HDF5 has no checksum on texts, nor on what is not compressed: ours must catch these. */
+static void changed_bytes_fail_the_checksum(void **unused)
+{
+    (void)unused;
+    struct sample s;
+    size_t size;
+    sample_init(&s, 2, 4, 4, 1);
+    must_write(&s, path, CHECKPOINT);
+    char *bytes = slurp(path, &size);
+    const struct {
+        const void *what;
+        size_t length;
+    } targets[] = {
+        {"OpenBLAS", 8}, /* numerics */
+        {"dddddddddddddddd", 16},
+        {"relu1_1:0.25", 12},
+        {"weighted style loss at relu1_1", 30},
+        {s.state.picture, 4 * 4 * 3 * sizeof(double)},
+        {s.state.moment1, 4 * 4 * 3 * sizeof(double)},
+        {s.state.moment2, 4 * 4 * 3 * sizeof(double)},
+    };
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        char *place = memmem(bytes, size, targets[i].what, targets[i].length);
+        assert_non_null(place);
+        place[targets[i].length / 2] ^= 1;
+        spill(path, bytes, size);
+        expect(path, &s, CHECKPOINT_DAMAGED, "its content does not match its checksum");
+        place[targets[i].length / 2] ^= 1;
+    }
+    spill(path, bytes, size);
+    expect(path, &s, CHECKPOINT_GOOD, "");
+    free(bytes);
+    sample_release(&s);
+}
+
 /* Damage of a kind: a bit, a byte, a run of zeros or of noise. */
 static void damage(char *bytes, size_t size, uint64_t seed)
 {
@@ -903,6 +938,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(start_is_compared_by_word_or_by_digest),
         cmocka_unit_test(other_numerics_are_told_apart),
         cmocka_unit_test(truncated_checkpoint_is_damaged),
+        cmocka_unit_test(changed_bytes_fail_the_checksum),
         cmocka_unit_test(flipped_bytes_never_crash_or_deceive),
         cmocka_unit_test(foreign_files_are_damaged),
         cmocka_unit_test(result_is_no_checkpoint_but_ours),

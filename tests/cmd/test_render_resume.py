@@ -1,0 +1,328 @@
+#!/usr/bin/python3
+"""A render that is stopped, killed or moved to other threads ends with the same bytes."""
+import os
+import random
+import shutil
+import signal
+import time
+
+import h5py
+import numpy as np
+
+from atelier import (DONE, INPUT, INTERRUPTED, SEED, TEMPORARY, InFolder, attributes, flags, history,
+                     main, make_picture, pixels)
+
+OUTERS = 24
+OPTIMIZERS = {"lbfgs": {"iterations": OUTERS}, "adam": {"optimizer": "adam", "iterations": OUTERS}}
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
+CHECKPOINT = "out.checkpoint.h5"
+
+
+class Disturbed(InFolder):
+    def setUp(self):
+        super().setUp()
+        self.random = random.Random(f"{SEED} {self.id()}")
+
+    def undisturbed(self, overrides):
+        """Renders in peace and moves the results away; returns how long it took."""
+        started = time.monotonic()
+        self.render(**overrides)
+        took = time.monotonic() - started
+        self.path("expected").mkdir()
+        for name in ("out.png", "out.h5"):
+            shutil.move(self.path(name), self.path("expected"))
+        return took
+
+    def assertUndisturbed(self):
+        """The results are there, equal to those of undisturbed(), and nothing else is."""
+        expected = self.path("expected")
+        self.assertEqual(self.path("out.png").read_bytes(), (expected / "out.png").read_bytes())
+        ours, theirs = history(self.path("out.h5")), history(expected / "out.h5")
+        self.assertEqual(list(ours), list(theirs))
+        for name in ours:
+            self.assertEqual(len(ours[name]), len(theirs[name]), name)
+            if name != "seconds":
+                self.assertEqual(ours[name].tobytes(), theirs[name].tobytes(), name)
+        self.assertTrue((np.diff(ours["seconds"]) >= 0).all())
+        with h5py.File(self.path("out.h5")) as a, h5py.File(expected / "out.h5") as b:
+            np.testing.assert_array_equal(a["image"][:], b["image"][:])
+        left = {name for name in self.listing() if not name.startswith("expected")}
+        self.assertEqual(left, {"content.png", "style.png", "out.png", "out.h5"})
+
+    def disturb(self, overrides, number, delay=None, line="content.png in"):
+        """Sends a signal so long after a line that begins so. Returns exit code, stdout, stderr.
+        The plan's first line comes after the handlers are installed."""
+        process = self.start(["render", *flags(overrides)])
+        seen = ""
+        while not seen.splitlines()[-1:] or not seen.splitlines()[-1].startswith(line):
+            got = process.stderr.readline().decode()
+            self.assertTrue(got, f"no line '{line}' in: {seen}")
+            seen += got
+        time.sleep(delay or 0)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out.decode(), seen + err.decode()
+
+    def interrupt(self, overrides, number=signal.SIGTERM, line="outer 2/"):
+        """Interrupts it for certain: many outer iterations are left."""
+        code, out, err = self.disturb(overrides, number, line=line)
+        self.assertEqual((code, out), (INTERRUPTED, ""), err)
+        return err
+
+
+class Threads(Disturbed):
+    def test_1_2_and_3_give_the_same_bytes(self):
+        for name, overrides in OPTIMIZERS.items():
+            with self.subTest(name):
+                short = {**overrides, "iterations": 6}
+                self.undisturbed({**short, "threads": 1})
+                for threads in (2, 3):
+                    self.render(**short, threads=threads)
+                    self.assertEqual(attributes(self.path("out.h5"))["threads"], threads)
+                    self.assertUndisturbed()
+                shutil.rmtree(self.path("expected"))
+
+    def test_the_whole_network_gives_the_same_bytes(self):
+        whole = {"content_layers": None, "style_layers": None, "iterations": 1, "maxfun": 3,
+                 "size": 77}
+        self.undisturbed({**whole, "threads": 1})
+        for threads in (2, 3):
+            self.render(**whole, threads=threads)
+            self.assertUndisturbed()
+
+    def test_it_may_go_on_with_another_number(self):
+        overrides = OPTIMIZERS["lbfgs"]
+        self.undisturbed({**overrides, "threads": 1})
+        self.interrupt({**overrides, "threads": 2})
+        self.render(**overrides, threads=1)
+        self.assertUndisturbed()
+
+
+class Interrupted(Disturbed):
+    def test_leaves_a_checkpoint_and_says_how_to_go_on(self):
+        for number in SIGNALS:
+            with self.subTest(number.name):
+                err = self.interrupt(OPTIMIZERS["lbfgs"], number)
+                command = " ".join(["atelier", "render", *flags(OPTIMIZERS["lbfgs"])])
+                self.assertWords(err, f"interrupted by {number.name} after outer iteration",
+                                 "to go on", command)
+                self.assertEqual(set(self.listing()), {"content.png", "style.png", CHECKPOINT})
+                self.path(CHECKPOINT).unlink()
+
+    def test_goes_on_where_it_was(self):
+        overrides = OPTIMIZERS["lbfgs"]
+        self.undisturbed(overrides)
+        self.interrupt(overrides)
+        rows = len(history(self.path(CHECKPOINT))["row"])
+        with h5py.File(self.path(CHECKPOINT)) as file:
+            done = int(file["state"].attrs["iteration"])
+            evaluations = int(file["state"].attrs["evaluations"])
+        self.assertGreaterEqual(done, 2)
+        result = self.render(**overrides)
+        self.assertIn(f"resuming after outer iteration {done}, {evaluations} evaluations",
+                      result.stderr)
+        shown = [line.split()[1] for line in result.stderr.splitlines() if line.startswith("outer")]
+        self.assertEqual(shown, [f"{i}/{OUTERS}" for i in range(done, OUTERS + 1)])
+        self.assertGreater(len(history(self.path("out.h5"))["row"]), rows)
+        self.assertUndisturbed()
+
+    def test_at_random_instants_it_ends_with_the_same_bytes(self):
+        for name, overrides in OPTIMIZERS.items():
+            with self.subTest(name):
+                took = self.undisturbed(overrides)
+                interrupted = 0
+                for number in SIGNALS * 2:
+                    delay = self.random.uniform(0, took / 3)
+                    code, _, err = self.disturb(overrides, number, delay)
+                    self.assertIn(code, (DONE, INTERRUPTED), err)
+                    if code == DONE:
+                        break
+                    interrupted += 1
+                    started = "after outer iteration 0;" not in err
+                    self.assertTrue(self.path(CHECKPOINT).exists() or not started, err)
+                    self.assertFalse(self.path("out.png").exists())
+                    self.assertFalse([n for n in self.listing() if TEMPORARY.search(n)])
+                self.assertGreater(interrupted, 0)
+                self.render(**overrides)
+                self.assertUndisturbed()
+                shutil.rmtree(self.path("expected"))
+
+    def test_quietly_it_only_says_so_by_its_exit_code(self):
+        process = self.start(["render", *flags({"iterations": 10**6, "quiet": True,
+                                                "checkpoint_seconds": 0})])
+        while not self.path(CHECKPOINT).exists():
+            self.assertIsNone(process.poll())
+            time.sleep(.01)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.communicate(timeout=120), (b"", b""))
+        self.assertEqual(process.returncode, INTERRUPTED)
+        self.assertTrue(self.path(CHECKPOINT).exists())
+
+    def test_a_second_control_c_does_not_wait_for_the_evaluation(self):
+        slow = {"content_layers": None, "style_layers": None, "size": 224, "iterations": 100}
+        for _ in range(5):  # the evaluation may happen to end between the two
+            process = self.start(["render", *flags(slow)])
+            while "outer 0/" not in (line := process.stderr.readline().decode()):
+                self.assertTrue(line)
+            process.send_signal(signal.SIGINT)
+            time.sleep(.01)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=120)
+            if process.returncode == -signal.SIGINT:
+                return
+            self.assertEqual(process.returncode, INTERRUPTED)
+        self.fail("it always waited")
+
+    def test_a_save_every_render_keeps_all_its_pictures(self):
+        overrides = {**OPTIMIZERS["lbfgs"], "save_every": 1, "iterations": 12}
+        self.interrupt(overrides)
+        self.render(**overrides)
+        self.assertEqual(sorted(p.name for p in self.folder.glob("out-*")),
+                         [f"out-{i:04}.png" for i in range(1, 13)])
+
+    def test_a_moved_folder_does_not_matter(self):
+        self.undisturbed(OPTIMIZERS["lbfgs"])
+        self.interrupt(OPTIMIZERS["lbfgs"])
+        self.path("elsewhere").mkdir()
+        shutil.move(self.path("content.png"), self.path("elsewhere/photo.png"))
+        result = self.render(**OPTIMIZERS["lbfgs"], content="elsewhere/photo.png")
+        self.assertIn("resuming after", result.stderr)
+        np.testing.assert_array_equal(pixels(self.path("out.png")),
+                                      pixels(self.path("expected/out.png")))
+
+
+class Killed(Disturbed):
+    def test_at_random_instants_it_ends_with_the_same_bytes(self):
+        for name, overrides in OPTIMIZERS.items():
+            with self.subTest(name):
+                took = self.undisturbed(overrides)
+                often = {**overrides, "checkpoint_seconds": 0}
+                kills = resumed = 0
+                for _ in range(8):
+                    code, _, err = self.disturb(often, signal.SIGKILL,
+                                                self.random.uniform(0, took / 2))
+                    resumed += "resuming after" in err
+                    if code == DONE:
+                        break
+                    self.assertEqual(code, -signal.SIGKILL)
+                    kills += 1
+                self.assertGreater(kills, 0)
+                result = self.render(**often)
+                self.assertGreater(resumed + ("resuming after" in result.stderr), 0)
+                for temporary in self.folder.glob(".*"):  # what was being written when it died
+                    self.assertRegex(temporary.name, TEMPORARY)
+                    temporary.unlink()
+                self.assertUndisturbed()
+                shutil.rmtree(self.path("expected"))
+
+    def test_what_it_published_is_always_whole(self):
+        often = {**OPTIMIZERS["lbfgs"], "checkpoint_seconds": 0, "save_every": 1}
+        for _ in range(6):
+            self.disturb(often, signal.SIGKILL, self.random.uniform(0, .6))
+            for picture in self.folder.glob("*.png"):
+                self.assertEqual(pixels(picture).shape[2], 3)
+            for file in self.folder.glob("*.h5"):
+                self.assertTrue(np.isfinite(history(file)["total"]).all())
+
+
+class Checkpoint(Disturbed):
+    def setUp(self):
+        super().setUp()
+        self.overrides = OPTIMIZERS["lbfgs"]
+
+    def refused(self, *words, **changes):
+        before = self.listing()
+        result = self.render(INPUT, **{**self.overrides, **changes})
+        self.assertWords(result.stderr, CHECKPOINT, "--fresh", "another output", *words)
+        self.assertEqual(self.listing(), before)
+
+    def test_of_other_parameters_is_refused_with_the_difference(self):
+        self.interrupt(self.overrides)
+        self.refused("style_weight is 1 there, 7 here", style_weight=7)
+        self.refused("seed is 0 there, 3 here", seed=3)
+        self.refused("optimizer is lbfgs there, adam here", optimizer="adam")
+        self.refused("size is 48 there, 52 here", size=52)
+        self.refused("style_layers is relu1_1,relu2_1 there, relu1_1 here", style_layers="relu1_1")
+        self.refused("init is content there, noise here", "1 more", init="noise", seed=1)
+        self.refused("weights is builtin there, builtin:4 here", weights="builtin:4")
+
+    def test_of_another_image_is_refused_with_its_name(self):
+        self.interrupt(self.overrides)
+        make_picture(self.path("content.png"), 48, 36, seed=9)
+        self.refused("content 'content.png' had other content there", "SHA-256")
+        make_picture(self.path("content.png"), 48, 36, seed=1)
+        make_picture(self.path("style.png"), 40, 40, seed=9)
+        self.refused("style 'style.png' had other content there", "SHA-256")
+
+    def test_of_another_picture_is_found_by_a_dry_run_too(self):
+        self.interrupt(self.overrides)
+        self.refused("style_weight is 1 there, 7 here", style_weight=7, dry_run=True)
+
+    def test_is_ignored_when_told_to_start_afresh(self):
+        changed = {**self.overrides, "style_weight": 7}
+        self.undisturbed(changed)
+        self.interrupt(self.overrides)
+        result = self.render(**changed, fresh=True)
+        self.assertNotIn("resuming", result.stderr)
+        self.assertUndisturbed()
+
+    def test_of_a_fresh_start_goes_on_without_that_flag(self):
+        self.undisturbed(self.overrides)
+        err = self.interrupt({**self.overrides, "fresh": True})
+        self.assertIn("without --fresh", err)
+        self.assertIn("resuming after", self.render(**self.overrides).stderr)
+        self.assertUndisturbed()
+
+    def test_damaged_in_any_way_is_reported_and_ignored(self):
+        self.undisturbed(self.overrides)
+        self.interrupt(self.overrides)
+        good = self.path(CHECKPOINT).read_bytes()
+        middle = len(good) // 2
+        noise = self.random.randbytes(64)
+        cases = {"truncated": good[:self.random.randrange(100, len(good) - 1)],
+                 "overwritten": good[:middle] + noise + good[middle + 64:],
+                 "empty": b"", "text": b"once upon a time\n" * 50,
+                 "zeros": bytes(len(good)), "only its head": good[:96]}
+        for name, content in cases.items():
+            with self.subTest(name):
+                self.path(CHECKPOINT).write_bytes(content)
+                result = self.render(**self.overrides)
+                self.assertWords(result.stderr, "starting over", CHECKPOINT, "cannot be used")
+                self.assertUndisturbed()
+
+    def test_that_is_a_finished_result_is_reported_and_ignored(self):
+        self.undisturbed(self.overrides)
+        shutil.copy(self.path("expected/out.h5"), self.path(CHECKPOINT))
+        result = self.render(**self.overrides)
+        self.assertWords(result.stderr, "starting over", "finished result")
+        self.assertUndisturbed()
+
+    def test_whose_numbers_another_library_made_is_reported_and_ignored(self):
+        other = {**os.environ, "OPENBLAS_CORETYPE": "Haswell"}
+        if self.atelier("--version", env=other).stdout == self.atelier("--version").stdout:
+            self.skipTest("OpenBLAS has one set of kernels only here")
+        self.undisturbed(self.overrides)
+        process = self.start(["render", *flags(self.overrides)], env=other)
+        while "outer 2/" not in (line := process.stderr.readline().decode()):
+            self.assertTrue(line)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
+        self.assertEqual(process.returncode, INTERRUPTED)
+        result = self.render(**self.overrides)
+        self.assertWords(result.stderr, "starting over", "made otherwise", "Haswell")
+        self.assertUndisturbed()
+
+    def test_is_written_no_oftener_than_asked(self):
+        self.disturb({**self.overrides, "checkpoint_seconds": 1000}, signal.SIGKILL,
+                     line="outer 9/")
+        self.assertFalse(self.path(CHECKPOINT).exists())
+        self.disturb({**self.overrides, "checkpoint_seconds": 0}, signal.SIGKILL, line="outer 9/")
+        self.assertTrue(self.path(CHECKPOINT).exists())
+
+    def test_is_not_needed_to_evaluate_a_start(self):
+        self.render(iterations=0, checkpoint_seconds=0)
+        self.assertEqual(set(self.listing()), {"content.png", "style.png", "out.png", "out.h5"})
+
+
+if __name__ == "__main__":
+    main()
