@@ -92,6 +92,7 @@ static const char *value_word(enum param_id id)
     case PARAM_WHOLE:
         return "N";
     case PARAM_TEXT:
+        return "WORD|FILE";
     case PARAM_CHOICE:
         return "WORD";
     case PARAM_FLAG:

@@ -37,8 +37,8 @@ static int tiles_in_block(int in, int out, int height, int width)
 
 static size_t weight_floats(int in, int out) { return (size_t)PLANES * (size_t)in * (size_t)out; }
 
-/* Floats from one plane to the next: a cache line more than a plane, or the 36 planes' same elements
- * would fall into the same few cache sets. */
+/* Floats from one plane to the next: a cache line more than a plane, or the 36 planes' same
+ * elements would fall into the same few cache sets. */
 static size_t plane_floats(int tiles, int channels)
 {
     return (size_t)tiles * (size_t)channels + LANES;

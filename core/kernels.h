@@ -13,6 +13,10 @@
 enum { LANES = 16 };
 typedef uint16_t mask_word; /* bit i: lane i */
 
+/* Elementwise work goes to threads in runs of this many elements, a multiple of every layer's
+ * channels. */
+enum { RUN = 1 << 14 };
+
 enum { TILE = 4, PATCH = 6, PLANES = PATCH * PATCH }; /* Winograd F(4x4, 3x3) */
 
 /* A feature map's shape, as the Winograd transforms walk it in TILE x TILE tiles, row by row. */

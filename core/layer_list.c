@@ -6,16 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int same_layer(struct layer a, struct layer b)
-{
-    return a.conv == b.conv && a.kind == b.kind;
-}
-
-static int comes_before(struct layer a, struct layer b)
-{
-    return a.conv < b.conv || (a.conv == b.conv && a.kind < b.kind);
-}
-
 /* "relu1_1:0.5" -> layer and weight; *weighted tells whether there was one. */
 static int parse_entry(char *entry, struct layer *layer, double *weight, bool *weighted,
                        struct error *err)
@@ -42,12 +32,12 @@ static int insert(struct layer_list *list, struct layer layer, double weight, st
 {
     int at = list->count;
     for (int i = 0; i < list->count; i++)
-        if (same_layer(list->layer[i], layer)) {
+        if (layer_compare(list->layer[i], layer) == 0) {
             char name[LAYER_NAME];
             layer_name(layer, name);
             return fail(err, E_INPUT, "layer '%s' stands twice in the list", name);
         }
-    for (; at > 0 && comes_before(layer, list->layer[at - 1]); at--) {
+    for (; at > 0 && layer_compare(layer, list->layer[at - 1]) < 0; at--) {
         list->layer[at] = list->layer[at - 1];
         list->weight[at] = list->weight[at - 1];
     }

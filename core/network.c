@@ -165,7 +165,7 @@ static void size_gradients(struct network_pass *pass)
 static int tap_of(struct layer layer, const struct layer *taps, int tap_count)
 {
     for (int t = 0; t < tap_count; t++)
-        if (taps[t].conv == layer.conv && taps[t].kind == layer.kind)
+        if (layer_compare(taps[t], layer) == 0)
             return t;
     return -1;
 }
@@ -268,10 +268,6 @@ static float *buffer(const struct network_pass *pass, const struct tensor *tenso
 {
     return tensor->slot == KEPT ? tensor->kept : pass->work[tensor->slot];
 }
-
-/* Elementwise work goes to threads in runs of this many elements, a multiple of every layer's
- * channels. */
-enum { RUN = 1 << 14 };
 
 static void rectify(const struct stage *s, const float *x, float *y)
 {

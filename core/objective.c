@@ -34,8 +34,6 @@ struct objective {
     struct losses *losses; /* being filled */
 };
 
-enum { RUN = 1 << 14 }; /* elements to a task; a multiple of every layer's channels */
-
 /* --- making and freeing --- */
 
 static size_t gram_scratch_most(const struct term *terms, int count)

@@ -61,20 +61,13 @@ done:
     return status;
 }
 
-static bool before(struct layer a, struct layer b)
-{
-    return a.conv < b.conv || (a.conv == b.conv && a.kind < b.kind);
-}
-
-static bool same(struct layer a, struct layer b) { return a.conv == b.conv && a.kind == b.kind; }
-
 static void add_tap(struct plan *plan, struct layer layer)
 {
     int at = plan->tap_count;
     for (int i = 0; i < plan->tap_count; i++)
-        if (same(plan->taps[i], layer))
+        if (layer_compare(plan->taps[i], layer) == 0)
             return;
-    for (; at > 0 && before(layer, plan->taps[at - 1]); at--)
+    for (; at > 0 && layer_compare(layer, plan->taps[at - 1]) < 0; at--)
         plan->taps[at] = plan->taps[at - 1];
     plan->taps[at] = layer;
     plan->tap_count++;

@@ -18,7 +18,7 @@ struct render_hooks {
  * Errors: E_INPUT from the images and the balanced preset, E_ENVIRONMENT, and the hooks' own. */
 int render_picture(const struct params *params, const struct plan *plan,
                    struct vgg19_weights *weights, struct render_state *state,
-                   struct history *history, const struct render_hooks *hooks,
-                   struct image *image, enum optimiser_end *end, struct error *err);
+                   struct history *history, const struct render_hooks *hooks, struct image *image,
+                   enum optimiser_end *end, struct error *err);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUN = 1 << 14, WAVE = 1024 }; /* elements to a run, a multiple of every layer's channels */
+enum { WAVE = 1024 }; /* runs whose sums are kept before they are added up */
 
 static double content_scale(int preset, double positions, double channels, double norm)
 {
@@ -60,7 +60,7 @@ size_t term_gram_area(const struct term *term)
 static int tap_index(const struct plan *plan, struct layer layer)
 {
     for (int t = 0; t < plan->tap_count; t++)
-        if (plan->taps[t].conv == layer.conv && plan->taps[t].kind == layer.kind)
+        if (layer_compare(plan->taps[t], layer) == 0)
             return t;
     return -1;
 }

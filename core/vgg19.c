@@ -75,6 +75,11 @@ void layer_name(struct layer layer, char name[LAYER_NAME])
         }
 }
 
+int layer_compare(struct layer a, struct layer b)
+{
+    return a.conv != b.conv ? a.conv - b.conv : (int)a.kind - (int)b.kind;
+}
+
 int layer_channels(struct layer layer) { return vgg19_convs[layer.conv].out; }
 
 void layer_size(struct layer layer, int height, int width, int *layer_height, int *layer_width)

@@ -32,6 +32,9 @@ int layer_parse(const char *name, struct layer *out, struct error *err);
 enum { LAYER_NAME = 16 };
 void layer_name(struct layer layer, char name[LAYER_NAME]);
 
+/* < 0, 0, > 0: a comes before, is, or comes after b in the network. */
+int layer_compare(struct layer a, struct layer b);
+
 /* Channels of the layer. */
 int layer_channels(struct layer layer);
 

@@ -46,10 +46,7 @@ static struct conv *conv_of(const struct problem *p)
     return conv;
 }
 
-static mask_word *mask_new(size_t count)
-{
-    return junk_new(count / LANES * sizeof(mask_word));
-}
+static mask_word *mask_new(size_t count) { return junk_new(count / LANES * sizeof(mask_word)); }
 
 static int bit(const mask_word *mask, size_t i) { return mask[i / LANES] >> i % LANES & 1; }
 
@@ -130,8 +127,8 @@ static void conv_matches_reference_at_every_vgg19_shape(void **state)
 static void conv_matches_reference_at_odd_sizes(void **state)
 {
     (void)state;
-    static const int sizes[][2] = {{1, 1},  {1, 7},  {2, 3},   {3, 2},  {4, 4},
-                                   {5, 9},  {16, 16}, {17, 4}, {33, 6}, {63, 66}};
+    static const int sizes[][2] = {{1, 1}, {1, 7},   {2, 3},  {3, 2},  {4, 4},
+                                   {5, 9}, {16, 16}, {17, 4}, {33, 6}, {63, 66}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         check_all((struct shape){16, 32, sizes[i][0], sizes[i][1]}, 100 + i);
         check_all((struct shape){3, 16, sizes[i][0], sizes[i][1]}, 200 + i);
