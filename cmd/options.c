@@ -32,7 +32,7 @@ static int find_flag(const char *name, enum param_id *id, struct error *err)
         return 0;
     const char *nearest = strstr(inner.message, "; nearest: ");
     char flag[FLAG_TEXT] = "";
-    if (nearest && sscanf(nearest, "; nearest: '%38[^']", flag + 2) == 1) {
+    if (nearest && sscanf(nearest, "; nearest: '%37[^']", flag + 2) == 1) {
         memcpy(flag, "--", 2);
         for (char *c = flag + 2; *c; c++)
             if (*c == '_')
