@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "numbers.h"
+#include "words.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,8 @@ static int find_flag(const char *name, enum param_id *id, struct error *err)
     struct error inner;
     if (params_find(name, id, &inner) == 0)
         return 0;
+    if (word_distance(name, "help") <= 1)
+        return fail(err, E_INPUT, "unknown option '--%s'; did you mean --help?", name);
     const char *nearest = strstr(inner.message, "; nearest: ");
     char flag[FLAG_TEXT] = "";
     if (nearest && sscanf(nearest, "; nearest: '%37[^']", flag + 2) == 1) {
@@ -61,7 +64,24 @@ static int parse_one(int argc, char **argv, int *at, struct params *params, stru
         value = argv[++*at];
     if (!value)
         return fail(err, E_INPUT, "--%s needs a value: %s", name, param_table[id].help);
+    if (params->source[id] == SOURCE_GIVEN)
+        return fail(err, E_INPUT, "--%s is given twice", name);
     return params_set(params, id, value, err);
+}
+
+void options_rephrase(struct error *err)
+{
+    for (int i = 0; i < PARAM_COUNT; i++) {
+        size_t length = strlen(param_table[i].name);
+        if (strncmp(err->message, param_table[i].name, length) != 0 ||
+            (err->message[length] != ' ' && err->message[length] != ':'))
+            continue;
+        char flag[FLAG_TEXT], rest[sizeof err->message];
+        flag_name((enum param_id)i, flag);
+        memcpy(rest, err->message + length, strlen(err->message + length) + 1);
+        fail(err, err->code, "%s%s", flag, rest);
+        return;
+    }
 }
 
 int options_parse(int argc, char **argv, struct params *params, bool *help, struct error *err)

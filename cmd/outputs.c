@@ -174,16 +174,32 @@ static bool collect_texts(const struct params *params, const struct history *his
     return good;
 }
 
-int outputs_write_picture(const char *path, const struct params *params,
-                          const struct history *history, const struct image *image,
-                          struct error *err)
+static int stage_picture(const char *path, const struct params *params,
+                         const struct history *history, const struct image *image,
+                         struct publication *staged, struct error *err)
 {
     struct texts texts = {0};
     int status = collect_texts(params, history, &texts)
-                     ? image_write_png(path, image, texts.list, texts.count, err)
+                     ? image_stage_png(path, image, texts.list, texts.count, staged, err)
                      : fail(err, E_ENVIRONMENT, "not enough memory for '%s'", path);
     for (size_t i = 0; i < texts.count; i++)
         free((char *)(uintptr_t)texts.list[i].value);
+    return status;
+}
+
+int outputs_publish(const struct outputs *outputs, const struct result *result, struct error *err)
+{
+    int status = 0;
+    struct publication picture = {0}, file = {0};
+    TRY(stage_picture(outputs->picture, result->params, result->history, result->image, &picture,
+                      err));
+    TRY(result_stage(outputs->result, result, &file, err));
+    TRY(publish_commit(&picture, err));
+    TRY(publish_commit(&file, err));
+    unlink(outputs->checkpoint);
+done:
+    publish_abort(&picture);
+    publish_abort(&file);
     return status;
 }
 
@@ -193,11 +209,13 @@ int outputs_write_numbered(const struct outputs *outputs, const struct params *p
 {
     int status = 0;
     struct image image = {0};
+    struct publication staged;
     char *path = numbered(outputs->picture, state->iteration);
     if (!path)
         return fail(err, E_ENVIRONMENT, "not enough memory");
     TRY(start_crop(plan, state->picture, &image, err));
-    TRY(outputs_write_picture(path, params, history, &image, err));
+    TRY(stage_picture(path, params, history, &image, &staged, err));
+    TRY(publish_commit(&staged, err));
 done:
     image_release(&image);
     free(path);

@@ -7,6 +7,7 @@
 #include "image.h"
 #include "params.h"
 #include "plan.h"
+#include "result.h"
 #include "state.h"
 
 struct outputs {
@@ -19,10 +20,10 @@ struct outputs {
 int outputs_claim(const struct params *params, struct outputs *outputs, struct error *err);
 void outputs_release(struct outputs *outputs);
 
-/* Writes a picture with its JOB parameters and the losses of the history's last row as text. */
-int outputs_write_picture(const char *path, const struct params *params,
-                          const struct history *history, const struct image *image,
-                          struct error *err);
+/* Publishes the finished render: the picture, with its JOB parameters and the losses of the
+ * history's last row as text, and the result file. Both are on the disk before the first gets its
+ * name, so that a full disk leaves an earlier pair as it was. Then the checkpoint goes. */
+int outputs_publish(const struct outputs *outputs, const struct result *result, struct error *err);
 
 /* Writes the picture of an unfinished render under its numbered name. */
 int outputs_write_numbered(const struct outputs *outputs, const struct params *params,

@@ -126,13 +126,6 @@ static int prepare(int argc, char **argv, struct work *work, struct error *err)
     progress_init(&work->progress, &work->params);
     TRY(outputs_claim(&work->params, &work->outputs, err));
     TRY(plan_make(&work->params, &work->plan, err));
-    if (init_is_file(work->params.init)) {
-        int width, height;
-        if ((status = image_probe(work->params.init, &width, &height, err)) != 0) {
-            fail_context(err, "init (neither content, style nor noise): ");
-            goto done;
-        }
-    }
     TRY(plan_check_memory(&work->params, &work->plan, memory_available(), err));
     if (!work->params.quiet && !work->params.dry_run)
         print_plan(work, stderr);
@@ -220,19 +213,13 @@ static int on_state(void *context, const struct render_state *state, const struc
 
 static int write_results(struct work *work, struct error *err)
 {
-    int status = 0;
     facts_end(&work->facts, work->end, &work->going_on.state);
     struct result result = {.params = &work->params,
                             .facts = work->facts.list,
                             .fact_count = work->facts.count,
                             .history = &work->going_on.history,
                             .image = &work->image};
-    TRY(outputs_write_picture(work->outputs.picture, &work->params, &work->going_on.history,
-                              &work->image, err));
-    TRY(result_write(work->outputs.result, &result, err));
-    unlink(work->outputs.checkpoint);
-done:
-    return status;
+    return outputs_publish(&work->outputs, &result, err);
 }
 
 static void report(const struct work *work)
@@ -249,9 +236,11 @@ static void report(const struct work *work)
            history_get(h, 0, H_TOTAL), history_get(h, last, H_TOTAL),
            history_get(h, last, H_CONTENT), history_get(h, last, H_STYLE),
            history_get(h, last, H_TV));
-    printf("ended    %s, after %lld evaluations in %lld outer iterations\n",
-           optimiser_end_sentence(work->end), (long long)work->going_on.state.evaluations,
-           (long long)work->going_on.state.iteration);
+    long long evaluations = work->going_on.state.evaluations,
+              outer = work->going_on.state.iteration;
+    printf("ended    %s, after %lld evaluation%s in %lld outer iteration%s\n",
+           optimiser_end_sentence(work->end), evaluations, evaluations == 1 ? "" : "s", outer,
+           outer == 1 ? "" : "s");
     printf("took     %s, %s of memory at most\n",
            human_duration(clock_seconds() - work->started, took), human_bytes(memory_peak(), peak));
 }
@@ -328,8 +317,10 @@ int command_render(int argc, char **argv)
     else
         status = act(work, &error);
 done:
-    if (status != 0 && status != E_INTERRUPTED)
+    if (status != 0 && status != E_INTERRUPTED) {
+        options_rephrase(&error);
         fprintf(stderr, "atelier render: %s\n", error.message);
+    }
     release(work);
     free(work);
     return status;

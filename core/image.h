@@ -4,6 +4,7 @@
 #define ATELIER_IMAGE_H
 
 #include "error.h"
+#include "publish.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,5 +60,10 @@ bool image_is_ours(const char *path);
  * of that name is intact. */
 int image_write_png(const char *path, const struct image *image, const struct image_text *texts,
                     size_t text_count, struct error *err);
+
+/* The first half of that: writes the temporary file alone. publish_commit of *staged gives it its
+ * name, publish_abort removes it. *staged is written on success only. */
+int image_stage_png(const char *path, const struct image *image, const struct image_text *texts,
+                    size_t text_count, struct publication *staged, struct error *err);
 
 #endif

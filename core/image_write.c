@@ -121,8 +121,8 @@ static int write_file(struct writer *w, const char *temporary, const char *path,
                 w->cause ? strerror(w->cause) : w->words);
 }
 
-int image_write_png(const char *path, const struct image *image, const struct image_text *texts,
-                    size_t text_count, struct error *err)
+int image_stage_png(const char *path, const struct image *image, const struct image_text *texts,
+                    size_t text_count, struct publication *staged, struct error *err)
 {
     assert(image->width >= 1 && image->height >= 1);
     struct publication publication = {0};
@@ -130,8 +130,17 @@ int image_write_png(const char *path, const struct image *image, const struct im
     int status;
     TRY(publish_begin(path, &publication, err));
     TRY(write_file(&w, publication.temporary, path, err));
-    TRY(publish_commit(&publication, err));
+    *staged = publication;
+    publication = (struct publication){0};
 done:
     publish_abort(&publication);
     return status;
+}
+
+int image_write_png(const char *path, const struct image *image, const struct image_text *texts,
+                    size_t text_count, struct error *err)
+{
+    struct publication staged;
+    int status = image_stage_png(path, image, texts, text_count, &staged, err);
+    return status != 0 ? status : publish_commit(&staged, err);
 }

@@ -20,7 +20,11 @@ bool number_parse(const char *text, double *value)
 void number_format(double value, char text[NUMBER_TEXT])
 {
     text[0] = 0;
-    for (int digits = 1; digits <= 17; digits++) { /* 1e+02, then 100 */
+    if (floor(value) == value && fabs(value) < 1e15) {
+        snprintf(text, NUMBER_TEXT, "%.0f", value);
+        return;
+    }
+    for (int digits = 1; digits <= 17; digits++) {
         char longer[NUMBER_TEXT];
         snprintf(longer, sizeof longer, "%.*g", digits, value);
         if ((text[0] == 0 || strlen(longer) < strlen(text)) && strtod(longer, NULL) == value)

@@ -102,7 +102,7 @@ static void describe_range(const struct param_info *info, char *text, size_t siz
     char low[NUMBER_TEXT], high[NUMBER_TEXT];
     number_format(info->low, low);
     number_format(info->high, high);
-    const char *number = info->type == PARAM_WHOLE ? "a whole number " : "";
+    const char *number = info->type == PARAM_WHOLE ? "a whole number " : "a number ";
     const char *unit =
         strcmp(info->unit, "px") == 0 || strcmp(info->unit, "s") == 0 ? info->unit : "";
     if (isinf(info->low))

@@ -29,7 +29,7 @@ JOB(optimizer,          CHOICE, "lbfgs",    ONE_OF("lbfgs adam"), "", "how the p
 JOB(iterations,         WHOLE,  PRESET,     BETWEEN(0, 1000000), "1", "outer iterations; 0 = only evaluate the start")
 JOB(maxfun,             WHOLE,  PRESET,     BETWEEN(1, 1000000), "1", "evaluations in an outer iteration (Adam: steps)")
 JOB(lbfgs_memory,       WHOLE,  "10",       BETWEEN(1, 1000), "1",    "correction pairs that L-BFGS keeps")
-JOB(learning_rate,      REAL,   "2",        ABOVE(0),        "0..255", "step of Adam")
+JOB(learning_rate,      REAL,   "2",        ABOVE(0),        "1", "step of Adam, in pixel units of 0..255")
 JOB(tolerance,          REAL,   PRESET,     BETWEEN(0, 1),   "1",     "stop when an outer iteration lowers the best loss by less than this fraction; 0 = never")
 JOB(precision,          CHOICE, "f32",      ONE_OF("f32 bf16 auto"), "", "arithmetic of the convolutions")
 RUN(output,             PATH,   NULL,       ANY,             "",      "picture to write (.png); the loss history goes beside it (.h5)")

@@ -5,6 +5,7 @@
 #include "memory.h"
 #include "network.h"
 #include "objective.h"
+#include "start.h"
 #include "threads.h"
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +43,9 @@ static int plan_sizes(const struct params *params, struct plan *plan, struct err
         longer = width > height ? width : height;
     image_fit(width, height, longer, &plan->width, &plan->height);
     TRY(check_side("the picture", plan->width, plan->height, err));
+    if (init_is_file(params->init) &&
+        (status = probe(params->init, &width, &height, plan, err)) != 0)
+        return fail_context(err, "init (neither content, style nor noise): ");
     TRY(probe(params->style, &width, &height, plan, err));
     double style_longer = (double)longer * params->style_scale;
     if (!(style_longer < 65536))
@@ -195,22 +199,28 @@ done:
     return status;
 }
 
-/* The largest longer side whose plan fits, by bisection: memory grows with size. */
+static bool plan_at(const struct params *params, int longer, struct plan *plan)
+{
+    struct params trial = *params;
+    trial.size = longer;
+    return plan_make(&trial, plan, NULL) == 0;
+}
+
+/* The largest longer side, a multiple of 16, whose plan fits, or 0. Memory grows with size; sizes
+ * that are too small to plan count as fitting until the end. */
 static int largest_size(const struct params *params, int longer, uint64_t available)
 {
-    int low = 0, high = longer;
+    struct plan plan;
+    int low = 0, high = longer / 16 + 1; /* in steps of 16 */
     while (high - low > 1) {
-        struct params trial = *params;
-        struct plan plan;
         int middle = low + (high - low) / 2;
-        trial.size = middle;
-        bool fits = plan_make(&trial, &plan, NULL) != 0 || plan.memory_bytes <= available;
-        if (fits)
+        if (!plan_at(params, 16 * middle, &plan) || plan.memory_bytes <= available)
             low = middle;
         else
             high = middle;
     }
-    return low / 16 * 16;
+    bool fits = low > 0 && plan_at(params, 16 * low, &plan) && plan.memory_bytes <= available;
+    return fits ? 16 * low : 0;
 }
 
 int plan_check_memory(const struct params *params, const struct plan *plan, uint64_t available,
@@ -219,10 +229,16 @@ int plan_check_memory(const struct params *params, const struct plan *plan, uint
     if (plan->memory_bytes <= available)
         return 0;
     int longer = plan->width > plan->height ? plan->width : plan->height;
-    int fits = largest_size(params, longer, available);
-    char advice[96] = "not even the smallest picture fits";
-    if (fits >= SIDE_MIN)
-        snprintf(advice, sizeof advice, "size %d would fit", fits);
+    int size = largest_size(params, longer, available);
+    char advice[160];
+    if (size > 0)
+        snprintf(advice, sizeof advice, "size %d would fit", size);
+    else if (plan->decoded_bytes > available / 2)
+        snprintf(advice, sizeof advice,
+                 "no size fits, since reading the larger image takes %.1f GB: make it smaller",
+                 (double)plan->decoded_bytes * 1e-9);
+    else
+        snprintf(advice, sizeof advice, "not even the smallest picture fits");
     return fail(err, E_INPUT,
                 "a picture of %d x %d px needs about %.1f GB of memory, %.1f GB are free: %s",
                 plan->width, plan->height, (double)plan->memory_bytes * 1e-9,

@@ -1,8 +1,10 @@
 #include "publish.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,8 +64,10 @@ static char *temporary_for(const char *path)
     int used = snprintf(tail, sizeof tail, ".tmp.%s.%ld", host, (long)getpid());
     const char *name = name_of(path);
     int folder_length = (int)(name - path);
-    if (asprintf(&temporary, "%.*s.%.*s%s", folder_length, path, NAME_MAX - 1 - used, name, tail) <
-        0)
+    size_t room = (size_t)(NAME_MAX - 1 - used), length = strlen(name);
+    if (length > room) /* the end stays: a long name's .png and .h5 must differ */
+        name += length - room;
+    if (asprintf(&temporary, "%.*s.%s%s", folder_length, path, name, tail) < 0)
         return NULL;
     return temporary;
 }
@@ -177,12 +181,33 @@ static int probe_file(const struct publication *publication, struct error *err)
     return status;
 }
 
+/* Removes temporary files of this name that processes of this host left when they were killed. */
+static void sweep_folder(const struct publication *publication)
+{
+    char *folder = folder_of(publication->path);
+    DIR *entries = folder ? opendir(folder) : NULL;
+    const char *own = name_of(publication->temporary);
+    size_t stem = (size_t)(strrchr(own, '.') + 1 - own); /* all but the process number */
+    for (struct dirent *entry; entries && (entry = readdir(entries));) {
+        char *end;
+        if (strncmp(entry->d_name, own, stem) != 0)
+            continue;
+        long process = strtol(entry->d_name + stem, &end, 10);
+        if (*end == 0 && process > 0 && kill((pid_t)process, 0) != 0 && errno == ESRCH)
+            unlinkat(dirfd(entries), entry->d_name, 0);
+    }
+    if (entries)
+        closedir(entries);
+    free(folder);
+}
+
 int publish_probe(const char *path, struct error *err)
 {
     struct publication publication = {0};
     int status;
     TRY(publish_begin(path, &publication, err));
     TRY(probe_folder(path, err));
+    sweep_folder(&publication);
     TRY(probe_file(&publication, err));
 done:
     publish_abort(&publication);

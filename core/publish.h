@@ -24,10 +24,10 @@ int publish_commit(struct publication *publication, struct error *err);
 /* Removes the temporary file, if there is one, and releases the publication. Safe on {0}. */
 void publish_abort(struct publication *publication);
 
-/* Proves that `path` can be written: its folder exists and takes a new file with a byte in it
- * (removed again), and `path` itself is no folder or device. A file at `path` is not touched.
- * Errors: E_INPUT (as publish_begin, or no such folder), E_ENVIRONMENT.
- * A limit on file sizes gives an error only where SIGXFSZ is ignored. */
+/* Proves that `path` can be written, and removes what killed processes of this host left of it: its
+ * folder exists and takes a new file with a byte in it (removed again), and `path` itself is no
+ * folder or device. A file at `path` is not touched. Errors: E_INPUT (as publish_begin, or no such
+ * folder), E_ENVIRONMENT. A limit on file sizes gives an error only where SIGXFSZ is ignored. */
 int publish_probe(const char *path, struct error *err);
 
 #endif

@@ -184,7 +184,7 @@ static int write_bytes(const char *path, const unsigned char *bytes, size_t coun
     return wrote < 0 ? -1 : 0;
 }
 
-int hdf5_publish(hid_t *file, const char *path, struct error *err)
+int hdf5_stage(hid_t *file, const char *path, struct publication *staged, struct error *err)
 {
     int status = 0;
     struct publication publication = {0};
@@ -196,7 +196,8 @@ int hdf5_publish(hid_t *file, const char *path, struct error *err)
         status = fail_errno(err, "cannot write '%s'", path);
         goto done;
     }
-    TRY(publish_commit(&publication, err));
+    *staged = publication;
+    publication = (struct publication){0};
 done:
     publish_abort(&publication);
     free(bytes);

@@ -8,6 +8,7 @@
 #define ATELIER_HDF5_UTIL_H
 
 #include "error.h"
+#include "publish.h"
 #include <hdf5.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,13 +28,14 @@ void hdf5_close(hid_t id);
  * time stamps, so that equal content gives equal bytes. */
 hid_t hdf5_new_list(hid_t class);
 
-/* A new file that lives in memory until hdf5_publish; one at a time in a thread. HDF5 never sees
+/* A new file that lives in memory until hdf5_stage; one at a time in a thread. HDF5 never sees
  * the disk: when one fills up under it, HDF5 1.10 can close its file no more and crashes when the
  * process exits. */
 int hdf5_new_file(hid_t *file, struct error *err);
 
-/* Closes such a file and writes it to path, whole or not at all (publish.h). */
-int hdf5_publish(hid_t *file, const char *path, struct error *err);
+/* Closes such a file and writes it beside path, for publish_commit to give it that name. *staged is
+ * written on success only. */
+int hdf5_stage(hid_t *file, const char *path, struct publication *staged, struct error *err);
 
 /* Opens a file for reading, without locks: published files never change. */
 int hdf5_open_file(const char *path, hid_t *file, struct error *err);

@@ -199,7 +199,8 @@ done:
 /* ------------------------------------------------------------------------------------------------
  */
 
-int result_write(const char *path, const struct result *result, struct error *err)
+int result_stage(const char *path, const struct result *result, struct publication *staged,
+                 struct error *err)
 {
     int status = 0;
     hid_t file = H5I_INVALID_HID;
@@ -213,10 +214,17 @@ int result_write(const char *path, const struct result *result, struct error *er
         TRY(write_image(file, result->image, err));
     if (result->state)
         TRY(checkpoint_write_state(file, result->history, result->state, err));
-    TRY(hdf5_publish(&file, path, err));
+    TRY(hdf5_stage(&file, path, staged, err));
 done:
     hdf5_close(file);
     return status;
+}
+
+int result_write(const char *path, const struct result *result, struct error *err)
+{
+    struct publication staged;
+    int status = result_stage(path, result, &staged, err);
+    return status != 0 ? status : publish_commit(&staged, err);
 }
 
 static int look_for_schema(const char *path, struct error *err)

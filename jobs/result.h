@@ -18,6 +18,7 @@
 #include "history.h"
 #include "image.h"
 #include "params.h"
+#include "publish.h"
 #include "state.h"
 
 /* One more root attribute: a text (text != NULL) or a number, which is stored as float64. Its name
@@ -44,6 +45,11 @@ struct result {
  * the file's size. Equal arguments give equal bytes.
  * Errors: E_ENVIRONMENT: an earlier file of that name is intact and no temporary one is left. */
 int result_write(const char *path, const struct result *result, struct error *err);
+
+/* The first half of that: writes the temporary file alone. publish_commit of *staged gives it its
+ * name, publish_abort removes it. *staged is written on success only. */
+int result_stage(const char *path, const struct result *result, struct publication *staged,
+                 struct error *err);
 
 /* What a render goes on from. */
 struct checkpoint {

@@ -180,14 +180,14 @@ class OddPictures(InFolder):
 
 class Parameters(Refusing):
     def test_unknown_layer_names_the_nearest(self):
-        self.refused("content_layers", "'conv42'", "'conv4_2'", content_layers="conv42")
-        self.refused("style_layers", "'relu1_3'", "'relu1_1'", style_layers="relu1_1,relu1_3")
+        self.refused("--content-layers", "'conv42'", "'conv4_2'", content_layers="conv42")
+        self.refused("--style-layers", "'relu1_3'", "'relu1_1'", style_layers="relu1_1,relu1_3")
         self.refused("'mixed7'", "relu1_1 to relu5_4", "pool5", content_layers="mixed7")
 
     def test_layer_list_that_is_empty_or_has_a_hole(self):
-        self.refused("content_layers", "empty", content_layers="")
-        self.refused("style_layers", "empty", style_layers=" ")
-        self.refused("style_layers", "missing between commas", style_layers="relu1_1,,relu2_1")
+        self.refused("--content-layers", "empty", content_layers="")
+        self.refused("--style-layers", "empty", style_layers=" ")
+        self.refused("--style-layers", "missing between commas", style_layers="relu1_1,,relu2_1")
 
     def test_layer_given_twice_under_any_name(self):
         self.refused("'relu1_1'", "twice", style_layers="relu1_1,relu1_1")
@@ -212,7 +212,8 @@ class Parameters(Refusing):
                                     ("seed", "99999999999999999999", "whole"),
                                     ("style_scale", "0", "between")):
             with self.subTest(f"{name} {value}"):
-                self.refused(name, f"got '{value}'", *words, **{name: value})
+                flag = "--" + name.replace("_", "-")
+                self.refused(flag, f"got '{value}'", *words, **{name: value})
 
     def test_all_weights_zero(self):
         self.refused("content_weight", "style_weight", "tv_weight", "all 0", content_weight=0,

@@ -172,11 +172,11 @@ static void messages_say_what_was_expected(void **state)
         enum param_id id;
         const char *text, *message;
     } cases[] = {
-        {PARAM_style_weight, "-1", "style_weight must be >= 0, got '-1'"},
-        {PARAM_learning_rate, "0", "learning_rate must be > 0, got '0'"},
+        {PARAM_style_weight, "-1", "style_weight must be a number >= 0, got '-1'"},
+        {PARAM_learning_rate, "0", "learning_rate must be a number > 0, got '0'"},
         {PARAM_size, "12.5", "size must be a whole number between 0 and 65535 px, got '12.5'"},
-        {PARAM_style_scale, "200", "style_scale must be between 0.01 and 100, got '200'"},
-        {PARAM_checkpoint_seconds, "x", "checkpoint_seconds must be >= 0 s, got 'x'"},
+        {PARAM_style_scale, "200", "style_scale must be a number between 0.01 and 100, got '200'"},
+        {PARAM_checkpoint_seconds, "x", "checkpoint_seconds must be a number >= 0 s, got 'x'"},
         {PARAM_fresh, "1", "fresh must be yes or no, got '1'"},
         {PARAM_content, "", "content must not be empty"},
     };
@@ -609,7 +609,7 @@ static void numbers_are_written_as_short_as_they_can_be(void **state)
     } cases[] = {{0, "0"},
                  {100, "100"},
                  {-250, "-250"},
-                 {1e6, "1e+06"},
+                 {1e6, "1000000"},
                  {0.1, "0.1"},
                  {1e-4, "0.0001"},
                  {1e-7, "1e-07"},
