@@ -3,24 +3,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { READ_BYTES = 1 << 20 };
 
-static void to_hex(const unsigned char *sum, char hex[DIGEST_HEX])
+static void to_hex(const unsigned char *sum, unsigned bytes, char *hex)
 {
-    for (int i = 0; i < 32; i++)
+    for (unsigned i = 0; i < bytes; i++)
         snprintf(hex + 2 * i, 3, "%02x", sum[i]);
 }
 
-int digest_file(const char *path, char hex[DIGEST_HEX], struct error *err)
+/* Feeds a file to both; md5 may be NULL. */
+static int read_into(const char *path, EVP_MD_CTX *sha256, EVP_MD_CTX *md5, uint64_t *bytes,
+                     struct error *err)
 {
     int status = 0;
-    unsigned char sum[EVP_MAX_MD_SIZE];
+    uint64_t total = 0;
     unsigned char *buffer = malloc(READ_BYTES);
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) {
         int code = errno == ENOENT ? E_INPUT : E_ENVIRONMENT;
@@ -30,24 +32,61 @@ int digest_file(const char *path, char hex[DIGEST_HEX], struct error *err)
         status = code;
         goto done;
     }
-    if (!buffer || !context || !EVP_DigestInit_ex(context, EVP_sha256(), NULL)) {
+    if (!buffer || !sha256 || !EVP_DigestInit_ex(sha256, EVP_sha256(), NULL)) {
         status = fail(err, E_ENVIRONMENT, "not enough memory to read '%s'", path);
         goto done;
     }
     ssize_t got;
-    while ((got = read(file, buffer, READ_BYTES)) > 0)
-        EVP_DigestUpdate(context, buffer, (size_t)got);
-    if (got < 0) {
-        status = fail_errno(err, "cannot read '%s'", path);
-        goto done;
+    while ((got = read(file, buffer, READ_BYTES)) > 0) {
+        EVP_DigestUpdate(sha256, buffer, (size_t)got);
+        if (md5)
+            EVP_DigestUpdate(md5, buffer, (size_t)got);
+        total += (uint64_t)got;
     }
-    EVP_DigestFinal_ex(context, sum, NULL);
-    to_hex(sum, hex);
+    if (got < 0)
+        status = fail_errno(err, "cannot read '%s'", path);
+    else
+        *bytes = total;
 done:
     if (file >= 0)
         close(file);
-    EVP_MD_CTX_free(context);
     free(buffer);
+    return status;
+}
+
+static void finish(EVP_MD_CTX *context, char *hex)
+{
+    unsigned char sum[EVP_MAX_MD_SIZE];
+    unsigned bytes = 0;
+    EVP_DigestFinal_ex(context, sum, &bytes);
+    to_hex(sum, bytes, hex);
+}
+
+int digest_file(const char *path, char hex[DIGEST_HEX], struct error *err)
+{
+    uint64_t bytes;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    int status = read_into(path, context, NULL, &bytes, err);
+    if (status == 0)
+        finish(context, hex);
+    EVP_MD_CTX_free(context);
+    return status;
+}
+
+int digests_file(const char *path, struct digests *out, struct error *err)
+{
+    struct digests digests = {0};
+    EVP_MD_CTX *sha256 = EVP_MD_CTX_new(), *md5 = EVP_MD_CTX_new();
+    bool has_md5 = md5 && EVP_DigestInit_ex(md5, EVP_md5(), NULL);
+    int status = read_into(path, sha256, has_md5 ? md5 : NULL, &digests.bytes, err);
+    if (status == 0) {
+        finish(sha256, digests.sha256);
+        if (has_md5)
+            finish(md5, digests.md5);
+        *out = digests;
+    }
+    EVP_MD_CTX_free(md5);
+    EVP_MD_CTX_free(sha256);
     return status;
 }
 
@@ -56,6 +95,6 @@ int digest_bytes(const void *bytes, size_t count, char hex[DIGEST_HEX], struct e
     unsigned char sum[EVP_MAX_MD_SIZE];
     if (!EVP_Digest(bytes, count, sum, NULL, EVP_sha256(), NULL))
         return fail(err, E_ENVIRONMENT, "libcrypto cannot compute a SHA-256");
-    to_hex(sum, hex);
+    to_hex(sum, 32, hex);
     return 0;
 }

@@ -1,11 +1,11 @@
 #include "foreign.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
 #define NOT_YET      "a format this version does not read yet"
+#define NOT_TORCH    "but not as torch.save writes it: it could run any program, so it is refused"
 #define BAD_DOWNLOAD "not a weight file: the download went wrong"
 
 static bool contains(const unsigned char *start, size_t count, const char *text)
@@ -42,31 +42,32 @@ static bool is_zip(const unsigned char *start, size_t count)
     return count >= 4 && memcmp(start, "PK\3\4", 4) == 0;
 }
 
-static bool is_torch_zip(const unsigned char *start, size_t count)
-{
-    return is_zip(start, count) && contains(start, count, "/data.pkl");
-}
-
 static bool is_keras_zip(const unsigned char *start, size_t count)
 {
     return is_zip(start, count) &&
            (contains(start, count, "metadata.json") || contains(start, count, "config.json"));
 }
 
-/* A 64-bit little-endian header length, then JSON. */
-static bool is_safetensors(const unsigned char *start, size_t count)
-{
-    if (count < 9 || start[8] != '{')
-        return false;
-    uint64_t length = 0;
-    for (int i = 7; i >= 0; i--)
-        length = length << 8 | start[i];
-    return length >= 2 && length <= 100000000;
-}
-
 static bool is_tar(const unsigned char *start, size_t count)
 {
     return count >= 262 && memcmp(start + 257, "ustar", 5) == 0;
+}
+
+/* Until 0.1.10 of April 2017, PyTorch wrote tar archives of these members. */
+static bool is_torch_tar(const unsigned char *start, size_t count)
+{
+    static const char *const members[] = {"sys_info", "pickle", "tensors", "storages"};
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        if (is_tar(start, count) && strncmp((const char *)start, members[i], 100) == 0)
+            return true;
+    return false;
+}
+
+/* The text that comes with a .caffemodel, easily taken for it. */
+static bool is_prototxt(const unsigned char *start, size_t count)
+{
+    return begins_with_tag(start, count, "name:") &&
+           (contains(start, count, "layer {") || contains(start, count, "layers {"));
 }
 
 /* The first row that fits says what it is. */
@@ -81,19 +82,21 @@ static const struct {
     {NULL, 0, is_xml, "is an XML page, " BAD_DOWNLOAD},
     {MAGIC("version https://git-lfs"), "is a Git LFS pointer, not the file itself: fetch that with "
                                        "'git lfs pull'"},
-    {NULL, 0, is_torch_zip, "looks like a PyTorch file, " NOT_YET},
+    {NULL, 0, is_prototxt,
+     "is a Caffe prototxt, which has no weights: name the .caffemodel that belongs to it"},
     {NULL, 0, is_keras_zip,
      "looks like a .keras archive: unzip it and name the model.weights.h5 inside"},
     {NULL, 0, is_zip, "is a zip archive, not a weight file"},
-    {MAGIC("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46"), "looks like a PyTorch file, " NOT_YET},
-    {MAGIC("\x80\x02"), "looks like a Python pickle, " NOT_YET},
-    {MAGIC("\x80\x03"), "looks like a Python pickle, " NOT_YET},
-    {MAGIC("\x80\x04"), "looks like a Python pickle, " NOT_YET},
-    {MAGIC("\x80\x05"), "looks like a Python pickle, " NOT_YET},
-    {NULL, 0, is_safetensors, "looks like a safetensors file, " NOT_YET},
+    {MAGIC("\x80\x02"), "is a Python pickle, " NOT_TORCH},
+    {MAGIC("\x80\x03"), "is a Python pickle, " NOT_TORCH},
+    {MAGIC("\x80\x04"), "is a Python pickle, " NOT_TORCH},
+    {MAGIC("\x80\x05"), "is a Python pickle, " NOT_TORCH},
     {MAGIC("MATLAB 5.0 MAT-file"), "looks like a MATLAB file, " NOT_YET},
     {MAGIC("\x93NUMPY"), "looks like a NumPy array, " NOT_YET},
     {MAGIC("\x1f\x8b"), "is compressed with gzip: unpack it first"},
+    {NULL, 0, is_torch_tar,
+     "is a tar archive of a PyTorch before 0.1.10: load it and save its state_dict() with a newer "
+     "one"},
     {NULL, 0, is_tar, "is a tar archive: unpack it first"},
     {MAGIC("\x89PNG"), "is a picture, not a weight file"},
     {MAGIC("\xff\xd8\xff"), "is a picture, not a weight file"},

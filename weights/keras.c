@@ -354,7 +354,8 @@ static void copy_weights(const struct vgg19_weights *from, struct vgg19_weights 
     }
 }
 
-static int read_keras(const char *path, struct vgg19_weights *weights, struct error *err)
+static int read_keras(const char *path, struct vgg19_weights *weights, int *convention,
+                      struct error *err)
 {
     struct request request = {.path = path, .weights.convs = weights->convs};
     size_t bytes = lay_out(&request.weights, NULL);
@@ -365,6 +366,7 @@ static int read_keras(const char *path, struct vgg19_weights *weights, struct er
     int status = guarded_run(answer, &request, MOST_CPU_SECONDS, err);
     if (!status)
         copy_weights(&request.weights, weights);
+    *convention = CONVENTION_CAFFE;
     guarded_free(memory, bytes);
     return status;
 }
@@ -372,6 +374,5 @@ static int read_keras(const char *path, struct vgg19_weights *weights, struct er
 const struct weight_reader weight_reader_keras = {
     .format = "Keras HDF5",
     .recognises = recognises,
-    .convention = CONVENTION_CAFFE,
     .read = read_keras,
 };

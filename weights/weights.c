@@ -2,6 +2,7 @@
 
 #include "digest.h"
 #include "foreign.h"
+#include "known.h"
 #include "words.h"
 #include <assert.h>
 #include <errno.h>
@@ -15,7 +16,10 @@
 #include <unistd.h>
 
 /* A file goes to the first reader that recognises it. */
-static const struct weight_reader *const readers[] = {&weight_reader_keras};
+static const struct weight_reader *const readers[] = {
+    &weight_reader_keras, &weight_reader_torch, &weight_reader_safetensors,
+    &weight_reader_onnx,  &weight_reader_caffe,
+};
 enum { READERS = sizeof readers / sizeof *readers };
 
 /* What the first convolution of a file expects: (colour - mean) / scale, colours in 0..255. */
@@ -51,20 +55,18 @@ void weights_fold(int convention, struct vgg19_weights *weights)
     snprintf(weights->convention, sizeof weights->convention, "%s", conventions[convention].name);
 }
 
-int weights_convention(const struct weight_reader *reader, int given, int *convention,
-                       struct error *err)
+int weights_convention(const char *format, int found, int given, int *convention, struct error *err)
 {
-    if (reader->convention == CONVENTION_AUTO && given == CONVENTION_AUTO)
+    if (found == CONVENTION_AUTO && given == CONVENTION_AUTO)
         return fail(err, E_INPUT,
-                    "a %s file does not tell which input it expects: give weights_convention, "
+                    "this %s file does not tell which input it expects: give weights_convention, "
                     "caffe (Oxford's weights: BGR 0..255 minus the mean) or torchvision (RGB 0..1, "
                     "normalised)",
-                    reader->format);
-    if (reader->convention != CONVENTION_AUTO && given != CONVENTION_AUTO &&
-        given != reader->convention)
-        return fail(err, E_INPUT, "%s files have weights_convention %s, got %s", reader->format,
-                    conventions[reader->convention].name, conventions[given].name);
-    *convention = given != CONVENTION_AUTO ? given : reader->convention;
+                    format);
+    if (found != CONVENTION_AUTO && given != CONVENTION_AUTO && given != found)
+        return fail(err, E_INPUT, "this %s file has weights_convention %s, got %s", format,
+                    conventions[found].name, conventions[given].name);
+    *convention = given != CONVENTION_AUTO ? given : found;
     return 0;
 }
 
@@ -91,21 +93,6 @@ int weights_is_builtin(const char *name, bool *builtin, uint64_t *seed, struct e
     *builtin = true;
     *seed = value;
     return 0;
-}
-
-static int load_builtin(uint64_t seed, int convention, struct vgg19_weights *weights,
-                        struct error *err)
-{
-    if (convention == CONVENTION_TORCHVISION)
-        return fail(err, E_INPUT,
-                    "the built-in network has weights_convention caffe, got torchvision");
-    snprintf(weights->source, sizeof weights->source, "builtin:%" PRIu64, seed);
-    for (int c = 0; c < 3; c++)
-        weights->mean[c] = (float)conventions[CONVENTION_CAFFE].mean[c];
-    snprintf(weights->convention, sizeof weights->convention, "%s",
-             conventions[CONVENTION_CAFFE].name);
-    weights_builtin(seed, weights);
-    return digest_bytes(weights->source, strlen(weights->source), weights->digest, err);
 }
 
 static int no_such_file(const char *path, struct error *err)
@@ -208,24 +195,75 @@ static int check_values(const struct vgg19_weights *weights, struct error *err)
     return 0;
 }
 
-static int load_file(const char *path, int given, struct vgg19_weights *weights, struct error *err)
+int weights_read(const char *path, int convs, struct vgg19_weights *out,
+                 struct weights_origin *origin, struct error *err)
 {
-    const struct weight_reader *reader;
+    const struct weight_reader *reader = NULL;
+    struct vgg19_weights weights = {0};
+    struct weights_origin found = {.convention = CONVENTION_AUTO};
     int status = find_reader(path, &reader, err);
     if (status)
         return status;
-    int convention = CONVENTION_AUTO;
-    TRY(weights_convention(reader, given, &convention, err));
-    TRY(reader->read(path, weights, err));
-    TRY(check_values(weights, err));
+    TRY(vgg19_weights_init(&weights, convs, err));
+    TRY(reader->read(path, &weights, &found.convention, err));
+    TRY(check_values(&weights, err));
+    TRY(digest_file(path, found.digests.sha256, err));
+    found.format = reader->format;
+    found.known = known_by_digests(&found.digests);
+    if (found.convention == CONVENTION_AUTO && found.known)
+        found.convention = found.known->convention;
+    *out = weights;
+    *origin = found;
+    weights = (struct vgg19_weights){0};
 done:
-    if (status) {
-        fail_context(err, "weight file '%s': ", path);
+    vgg19_weights_release(&weights);
+    return status ? fail_context(err, "weight file '%s': ", path) : 0;
+}
+
+static int load_file(const char *path, int given, int convs, struct vgg19_weights *weights,
+                     struct error *err)
+{
+    struct weights_origin origin;
+    int convention = CONVENTION_AUTO, status = weights_read(path, convs, weights, &origin, err);
+    if (status)
         return status;
+    status = weights_convention(origin.format, origin.convention, given, &convention, err);
+    if (status) {
+        vgg19_weights_release(weights);
+        return fail_context(err, "weight file '%s': ", path);
     }
     weights_fold(convention, weights);
-    snprintf(weights->source, sizeof weights->source, "%s", reader->format);
-    return digest_file(path, weights->digest, err);
+    snprintf(weights->source, sizeof weights->source, "%s", origin.format);
+    memcpy(weights->digest, origin.digests.sha256, sizeof weights->digest);
+    return 0;
+}
+
+static int load_builtin(uint64_t seed, int convention, int convs, struct vgg19_weights *weights,
+                        struct error *err)
+{
+    if (convention == CONVENTION_TORCHVISION)
+        return fail(err, E_INPUT,
+                    "the built-in network has weights_convention caffe, got torchvision");
+    int status = vgg19_weights_init(weights, convs, err);
+    if (status)
+        return status;
+    snprintf(weights->source, sizeof weights->source, "builtin:%" PRIu64, seed);
+    for (int c = 0; c < 3; c++)
+        weights->mean[c] = (float)conventions[CONVENTION_CAFFE].mean[c];
+    snprintf(weights->convention, sizeof weights->convention, "%s",
+             conventions[CONVENTION_CAFFE].name);
+    weights_builtin(seed, weights);
+    return digest_bytes(weights->source, strlen(weights->source), weights->digest, err);
+}
+
+int weights_path(const char *name, char **path, struct error *err)
+{
+    bool known = false;
+    int status = known_path(name, path, &known, err);
+    if (status || known)
+        return status;
+    *path = strdup(name);
+    return *path ? 0 : fail(err, E_ENVIRONMENT, "not enough memory");
 }
 
 int weights_load(const char *name, int convention, int convs, struct vgg19_weights *out,
@@ -233,16 +271,21 @@ int weights_load(const char *name, int convention, int convs, struct vgg19_weigh
 {
     assert(convs >= 1 && convs <= VGG19_CONVS);
     struct vgg19_weights weights = {0};
+    char *path = NULL;
     bool builtin;
-    uint64_t seed;
+    uint64_t seed = 0;
     int status;
     TRY(weights_is_builtin(name, &builtin, &seed, err));
-    TRY(vgg19_weights_init(&weights, convs, err));
-    TRY(builtin ? load_builtin(seed, convention, &weights, err)
-                : load_file(name, convention, &weights, err));
+    if (builtin) {
+        TRY(load_builtin(seed, convention, convs, &weights, err));
+    } else {
+        TRY(weights_path(name, &path, err));
+        TRY(load_file(path, convention, convs, &weights, err));
+    }
     *out = weights;
     weights = (struct vgg19_weights){0};
 done:
     vgg19_weights_release(&weights);
+    free(path);
     return status;
 }

@@ -3,19 +3,39 @@
 #ifndef ATELIER_WEIGHTS_H
 #define ATELIER_WEIGHTS_H
 
+#include "digest.h"
 #include "params.h"
 #include "vgg19.h"
 
-/* Loads the first `convs` (1..16) convolutions of `name`: "builtin", "builtin:SEED" or a file,
- * whose format is recognised by content. A file may hold more layers than that, or only these.
- * convention is CONVENTION_AUTO, _CAFFE or _TORCHVISION: the input a file's first convolution
- * expects, needed only where the file cannot tell, and refused where it contradicts the file.
- * builtin is caffe: its mean is, and its kernels have no channel order.
- * Errors: E_INPUT naming the file and the layer: not a weight file, a missing layer, a wrong shape
- * (expected and got), truncated, a value that is not finite, a convention that is needed or wrong.
- * E_ENVIRONMENT: not readable, no memory. Threads: one at a time. Owned: vgg19_weights_release. */
+/* Loads the first `convs` (1..16) convolutions of `name`: "builtin", "builtin:SEED", a published
+ * file's name ("vgg19-keras", once fetched) or a file, whose format is recognised by content. A
+ * file may hold more layers than that, or only these. convention is CONVENTION_AUTO, _CAFFE or
+ * _TORCHVISION: the input a file's first convolution expects, needed only where the file cannot
+ * tell, and refused where it contradicts the file. builtin is caffe: its mean is, and its kernels
+ * have no channel order. Errors: E_INPUT naming the file and the layer: not a weight file, a
+ * missing layer, a wrong shape (expected and got), truncated, a value that is not finite, a
+ * convention that is needed or wrong. E_ENVIRONMENT: not readable, no memory. Threads: one at a
+ * time. Owned: vgg19_weights_release. */
 int weights_load(const char *name, int convention, int convs, struct vgg19_weights *out,
                  struct error *err);
+
+/* What is found out about a file beside its numbers. */
+struct known_file;
+struct weights_origin {
+    const char *format; /* "Keras HDF5" */
+    int convention;     /* of the file, or of the published one it is; CONVENTION_AUTO: unknown */
+    struct digests digests;         /* SHA-256 alone: MD5 would take longer than everything else */
+    const struct known_file *known; /* the published file it is by SHA-256, or NULL */
+};
+
+/* Reads the first `convs` convolutions of a file as they are: nothing is folded, input channels in
+ * the order of the file, mean 0. Errors and ownership: as weights_load. */
+int weights_read(const char *path, int convs, struct vgg19_weights *out,
+                 struct weights_origin *origin, struct error *err);
+
+/* The file that `name` means: one in the cache for a published file's name (known.h), else itself.
+ * Caller frees. Errors: E_INPUT for a known name that is not in the cache. */
+int weights_path(const char *name, char **path, struct error *err);
 
 /* Whether `name` means the built-in network; its seed (0 unless given). A file of that name is
  * "./builtin". Errors: E_INPUT on "builtin:x". */
@@ -23,22 +43,25 @@ int weights_is_builtin(const char *name, bool *builtin, uint64_t *seed, struct e
 
 /* A reader fills the kernels ([3][3][in][out]) and biases of the first weights->convs convolutions,
  * with the input channels in the order of the file. They arrive allocated, and are checked for
- * finite values afterwards. On error their content is undefined. Messages name the layer; the
- * caller adds the file. */
+ * finite values afterwards. *convention is what the file expects, CONVENTION_AUTO where it cannot
+ * tell. On error their content is undefined. Messages name the layer; the caller adds the file. */
 struct weight_reader {
     const char *format;                                           /* "Keras HDF5" */
     bool (*recognises)(const unsigned char *start, size_t count); /* by the file's first bytes */
-    int convention; /* of every file of this format; CONVENTION_AUTO: the file cannot tell */
-    int (*read)(const char *path, struct vgg19_weights *weights, struct error *err);
+    int (*read)(const char *path, struct vgg19_weights *weights, int *convention,
+                struct error *err);
 };
 extern const struct weight_reader weight_reader_keras;
+extern const struct weight_reader weight_reader_torch;
+extern const struct weight_reader weight_reader_safetensors, weight_reader_onnx,
+    weight_reader_caffe;
 
 /* What every recogniser is given of a file, unless the file is shorter. */
 enum { WEIGHTS_START = 4096 };
 
-/* The convention to read a file by, out of the reader's and the given one.
+/* The convention to read a file by, out of what its reader found and the given one.
  * Errors: E_INPUT when both are CONVENTION_AUTO (explains the two choices), or when they differ. */
-int weights_convention(const struct weight_reader *reader, int given, int *convention,
+int weights_convention(const char *format, int found, int given, int *convention,
                        struct error *err);
 
 /* Turns a first kernel that expects the convention's input into one for RGB in 0..255 minus
