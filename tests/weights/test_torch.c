@@ -77,7 +77,8 @@ struct recipe {
     bool python2, protocol4, big_endian, wide, bare, parameter, hwio;
     const char *extra;      /* instructions in front of the state dict's items */
     uint64_t offset, count; /* offset of the first kernel; numbers its storage claims to have */
-    bool view, short_storage, odd_name, packed, twice, script, no_object, bad_header, unknown_key;
+    bool view, key_twice, short_storage, odd_name, packed, twice, script, no_object, bad_header,
+        unknown_key;
 };
 
 static const char *const type_names[] = {"FloatStorage", "HalfStorage", "BFloat16Storage",
@@ -370,15 +371,17 @@ static void put_legacy(struct buffer *file, const struct recipe *r, const struct
     put(file, legacy_front, sizeof legacy_front - 1);
     put(file, object->bytes, object->count);
     PUT(file, "\x80\x02](");
+    if (r->key_twice)
+        put_string(file, r, "1");
     for (int i = 0; i < count; i++) {
         char key[16];
         snprintf(key, sizeof key, "%d", i);
         put_string(file, r, key);
     }
     PUT(file, "e.");
-    for (int i = 0; i < count; i++) {
+    for (int i = r->key_twice ? -1 : 0; i < count; i++) {
         struct buffer data = {0};
-        put_storage(&data, r, i / 2, i % 2);
+        put_storage(&data, r, i < 0 ? 0 : i / 2, i < 0 || i % 2);
         put_number(file, data.count / (size_t)type_bytes[r->type], 8);
         put(file, data.bytes, data.count);
         free(data.bytes);
@@ -578,6 +581,12 @@ static void torch_refuses_odd_files_and_says_why(void **state)
         {zip, {.script = true}, "a TorchScript archive"},
         {zip, {.odd_name = true}, "neither little nor big"},
         {zip, {.unknown_key = true}, "kernel: its zip member 'data/nine' is missing"},
+        {legacy, {.key_twice = true}, "its list of storages names one twice"},
+        {both, {.extra = "ctorch\nSiz\n"}, "'torch.Siz', which is refused"},
+        {both, {.extra = "]q\1h\2"}, "it uses value 2, which it has not named"},
+        {both,
+         {.extra = "U\1p(U\7storagectorch\nSize\nU\1kU\3cpuK\1NtQ"},
+         "one of its storages is not described as PyTorch does"},
         {legacy, {.view = true}, "one of its storages is a view of another"},
         {legacy, {.unknown_key = true}, "names one that no tensor uses"},
         {both, {.extra = "X\1"}, "at byte"},
