@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need, builds everything and runs every test: optimised, then under
-# AddressSanitizer and UndefinedBehaviorSanitizer. Ends non-zero if anything failed.
+# AddressSanitizer and UndefinedBehaviorSanitizer. Ends non-zero if anything failed. With CI set,
+# warnings are errors (elsewhere a newer compiler may know new ones).
 #   tests/run.sh [--quick]   --quick leaves the sanitizers out
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,7 +19,7 @@ status=0
 for preset in $presets; do
     echo "== $preset"
     mkdir -p build
-    cmake --preset "$preset" > "build/$preset.log" 2>&1 || { cat "build/$preset.log"; exit 1; }
+    cmake --preset "$preset" -DATELIER_TESTS=ON "-DATELIER_WERROR=${CI:+ON}" > "build/$preset.log" 2>&1 || { cat "build/$preset.log"; exit 1; }
     cmake --build --preset "$preset"
     ctest --preset "$preset" --timeout 900 || status=1
 done
