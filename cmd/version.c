@@ -1,5 +1,6 @@
 #include "command.h"
 
+#include "fetch.h"
 #include "numerics.h"
 #include "result.h"
 #include "threads.h"
@@ -17,5 +18,6 @@ void print_version(void)
     for (int i = 0; i < LIBRARIES_CORE; i++)
         printf("%-16s %s\n", list[i].name, list[i].version);
     printf("%-16s %s\n", "HDF5", result_hdf5_version());
+    printf("%-16s %s\n", "libcurl", fetch_curl_version());
     printf("OpenBLAS file    %s\n", numerics_openblas_file());
 }

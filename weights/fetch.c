@@ -570,3 +570,5 @@ done:
     free(job.folder);
     return status;
 }
+
+const char *fetch_curl_version(void) { return curl_version_info(CURLVERSION_NOW)->version; }

@@ -34,4 +34,7 @@ struct fetch {
 int fetch_file(const struct known_file *file, const struct fetch *fetch, char **path,
                struct error *err);
 
+/* The libcurl in use: "7.88.1". */
+const char *fetch_curl_version(void);
+
 #endif
