@@ -1,5 +1,6 @@
 #include "facts.h"
 
+#include "commit.h"
 #include "human.h"
 #include "memory.h"
 #include "numerics.h"

@@ -1,5 +1,6 @@
 #include "command.h"
 
+#include "commit.h"
 #include "fetch.h"
 #include "numerics.h"
 #include "result.h"
