@@ -39,8 +39,6 @@ INLINE vec load(const float *p)
 
 INLINE void store(float *p, vec v) { memcpy(p, &v, sizeof v); }
 
-INLINE vec splat(float x) { return x - (vec){0}; }
-
 /* passes_relu: sums above 0, and NaN, which a run must get to see. */
 #ifdef __AVX512F__
 
