@@ -2,6 +2,7 @@
 #ifndef ATELIER_HUMAN_H
 #define ATELIER_HUMAN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { HUMAN_TEXT = 32 };
@@ -12,5 +13,11 @@ const char *human_duration(double seconds, char text[HUMAN_TEXT]);
 const char *human_bytes(uint64_t bytes, char text[HUMAN_TEXT]);
 /* "2026-01-31T12:34:56Z", now */
 const char *human_utc(char text[HUMAN_TEXT]);
+
+/* And as people write them; false where it is none. */
+/* 90, 90s, 15m, 1h30m, 2d, 01:30:00, 1-12:00:00 (as Slurm's) */
+bool human_parse_duration(const char *text, double *seconds);
+/* 1048576, 1500M, 2G, 2.5GB (powers of 1000), 2GiB (of 1024) */
+bool human_parse_bytes(const char *text, uint64_t *bytes);
 
 #endif

@@ -1,72 +1,23 @@
 #include "options.h"
 
 #include "numbers.h"
-#include "words.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FLAG_TEXT = 40 };
-
-static void flag_name(enum param_id id, char text[FLAG_TEXT])
+static void flag_name(enum param_id id, char text[OPTION_TEXT])
 {
-    snprintf(text, FLAG_TEXT, "--%s", param_table[id].name);
+    snprintf(text, OPTION_TEXT, "--%s", param_table[id].name);
     for (char *c = text; *c; c++)
         if (*c == '_')
             *c = '-';
 }
 
-/* Splits "--name=value"; value is NULL where there is none. */
-static void split(const char *argument, char *name, size_t size, const char **value)
+static int set_parameter(const struct argument *row, const char *text, struct error *err)
 {
-    const char *equals = strchr(argument, '=');
-    size_t length = equals ? (size_t)(equals - argument) : strlen(argument);
-    snprintf(name, size, "%.*s", (int)length, argument);
-    *value = equals ? equals + 1 : NULL;
-}
-
-static int find_flag(const char *name, enum param_id *id, struct error *err)
-{
-    struct error inner;
-    if (params_find(name, id, &inner) == 0)
-        return 0;
-    if (word_distance(name, "help") <= 1)
-        return fail(err, E_INPUT, "unknown option '--%s'; did you mean --help?", name);
-    const char *nearest = strstr(inner.message, "; nearest: ");
-    char flag[FLAG_TEXT] = "";
-    if (nearest && sscanf(nearest, "; nearest: '%37[^']", flag + 2) == 1) {
-        memcpy(flag, "--", 2);
-        for (char *c = flag + 2; *c; c++)
-            if (*c == '_')
-                *c = '-';
-        return fail(err, E_INPUT, "unknown option '--%s'; did you mean %s?", name, flag);
-    }
-    return fail(err, E_INPUT, "unknown option '--%s'", name);
-}
-
-static int parse_one(int argc, char **argv, int *at, struct params *params, struct error *err)
-{
-    char name[64];
-    const char *value;
-    enum param_id id;
-    const char *argument = argv[*at];
-    if (strncmp(argument, "--", 2) != 0 || !argument[2])
-        return fail(err, E_INPUT, "unexpected argument '%s': parameters are given as --name value",
-                    argument);
-    split(argument + 2, name, sizeof name, &value);
-    int status = find_flag(name, &id, err);
-    if (status != 0)
-        return status;
-    if (!value && param_table[id].type == PARAM_FLAG)
-        value = "yes";
-    if (!value && *at + 1 < argc && strncmp(argv[*at + 1], "--", 2) != 0)
-        value = argv[++*at];
-    if (!value)
-        return fail(err, E_INPUT, "--%s needs a value: %s", name, param_table[id].help);
-    if (params->source[id] == SOURCE_GIVEN)
-        return fail(err, E_INPUT, "--%s is given twice", name);
-    return params_set(params, id, value, err);
+    const struct option *option = row->value;
+    return params_set(option->params, option->id, text, err);
 }
 
 void options_rephrase(struct error *err)
@@ -76,28 +27,12 @@ void options_rephrase(struct error *err)
         if (strncmp(err->message, param_table[i].name, length) != 0 ||
             (err->message[length] != ' ' && err->message[length] != ':'))
             continue;
-        char flag[FLAG_TEXT], rest[sizeof err->message];
+        char flag[OPTION_TEXT], rest[sizeof err->message];
         flag_name((enum param_id)i, flag);
         memcpy(rest, err->message + length, strlen(err->message + length) + 1);
         fail(err, err->code, "%s%s", flag, rest);
         return;
     }
-}
-
-int options_parse(int argc, char **argv, struct params *params, bool *help, struct error *err)
-{
-    *help = false;
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            *help = true;
-            return 0;
-        }
-    for (int i = 1; i < argc; i++) {
-        int status = parse_one(argc, argv, &i, params, err);
-        if (status != 0)
-            return status;
-    }
-    return 0;
 }
 
 static const char *value_word(enum param_id id)
@@ -119,6 +54,31 @@ static const char *value_word(enum param_id id)
         return "";
     }
     return "";
+}
+
+void options_rows(struct params *params, struct option options[PARAM_COUNT],
+                  struct argument rows[PARAM_COUNT])
+{
+    for (int i = 0; i < PARAM_COUNT; i++) {
+        enum param_id id = (enum param_id)i;
+        const char *word = value_word(id);
+        options[i] = (struct option){.params = params, .id = id};
+        flag_name(id, options[i].flag);
+        rows[i] = (struct argument){.name = options[i].flag + 2,
+                                    .type = ARGUMENT_CUSTOM,
+                                    .value = &options[i],
+                                    .word = *word ? word : NULL,
+                                    .help = param_table[i].help,
+                                    .set = set_parameter};
+    }
+}
+
+int options_parse(int argc, char **argv, struct params *params, bool *help, struct error *err)
+{
+    struct option options[PARAM_COUNT];
+    struct argument rows[PARAM_COUNT];
+    options_rows(params, options, rows);
+    return arguments_parse(argc, argv, rows, PARAM_COUNT, NULL, help, err);
 }
 
 static void print_range(const struct param_info *info)
@@ -144,7 +104,7 @@ static void print_range(const struct param_info *info)
 static void print_option(enum param_id id)
 {
     const struct param_info *info = &param_table[id];
-    char flag[FLAG_TEXT];
+    char flag[OPTION_TEXT];
     flag_name(id, flag);
     const char *word = value_word(id);
     printf("  %s%s%s\n      %s\n", flag, *word ? " " : "", word, info->help);
