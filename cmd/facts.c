@@ -1,7 +1,7 @@
 #include "facts.h"
 
+#include "clock.h"
 #include "commit.h"
-#include "human.h"
 #include "memory.h"
 #include "numerics.h"
 #include "start.h"
@@ -89,7 +89,7 @@ int facts_begin(int argc, char **argv, const struct params *params, const struct
     if (!facts->command_line)
         return fail(err, E_ENVIRONMENT, "not enough memory");
     gethostname(facts->host, sizeof facts->host - 1);
-    human_utc(facts->started);
+    clock_utc(clock_now(), facts->started);
     numerics_fingerprint(ATELIER_VERSION " " ATELIER_COMMIT, facts->numerics,
                          sizeof facts->numerics);
     list_libraries(facts);
@@ -120,7 +120,7 @@ done:
 
 void facts_end(struct facts *facts, enum optimiser_end end, const struct render_state *state)
 {
-    human_utc(facts->finished);
+    clock_utc(clock_now(), facts->finished);
     add_text(facts, "date_finished", facts->finished);
     add_text(facts, "stopped", optimiser_end_word(end));
     add_number(facts, "evaluations", (double)state->evaluations);

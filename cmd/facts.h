@@ -2,6 +2,7 @@
 #ifndef ATELIER_FACTS_H
 #define ATELIER_FACTS_H
 
+#include "clock.h"
 #include "digest.h"
 #include "error.h"
 #include "optimiser.h"
@@ -17,7 +18,7 @@ struct facts {
     size_t count;
     struct fact list[FACTS_MAX];
     char *command_line;
-    char host[256], started[32], finished[32];
+    char host[256], started[CLOCK_TEXT], finished[CLOCK_TEXT];
     char numerics[512], libraries[1024];
     char content[DIGEST_HEX], style[DIGEST_HEX], init[DIGEST_HEX], weights[DIGEST_HEX];
     char weights_source[64], weights_convention[16];

@@ -3,7 +3,6 @@
 #include "numbers.h"
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 const char *human_duration(double seconds, char text[HUMAN_TEXT])
 {
@@ -30,16 +29,6 @@ const char *human_bytes(uint64_t bytes, char text[HUMAN_TEXT])
         snprintf(text, HUMAN_TEXT, "%.1f GB", megabytes * 1e-3);
     return text;
 }
-
-const char *human_utc(char text[HUMAN_TEXT])
-{
-    time_t now = time(NULL);
-    struct tm utc;
-    gmtime_r(&now, &utc);
-    strftime(text, HUMAN_TEXT, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    return text;
-}
-
 /* The decimal number that `text` starts with; NULL where there is none. Returns what follows. */
 static const char *leading_number(const char *text, double *value)
 {

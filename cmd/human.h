@@ -11,8 +11,6 @@ enum { HUMAN_TEXT = 32 };
 const char *human_duration(double seconds, char text[HUMAN_TEXT]);
 /* "850 MB", "1.2 GB" */
 const char *human_bytes(uint64_t bytes, char text[HUMAN_TEXT]);
-/* "2026-01-31T12:34:56Z", now */
-const char *human_utc(char text[HUMAN_TEXT]);
 
 /* And as people write them; false where it is none. */
 /* 90, 90s, 15m, 1h30m, 2d, 01:30:00, 1-12:00:00 (as Slurm's) */

@@ -60,10 +60,10 @@ static int check_superblock(int file, uint64_t size, struct error *err)
     return 0;
 }
 
-static int check_file(const char *path, uint64_t *size, struct error *err)
+static int check_file(int folder, const char *path, uint64_t *size, struct error *err)
 {
     struct stat info;
-    int status = 0, file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int status = 0, file = openat(folder, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0 || fstat(file, &info) != 0)
         status = fail_errno(err, "cannot open it");
     else if (!S_ISREG(info.st_mode))
@@ -75,6 +75,12 @@ static int check_file(const char *path, uint64_t *size, struct error *err)
     if (status == 0)
         *size = (uint64_t)info.st_size;
     return status;
+}
+
+int hdf5_check_length(int folder, const char *path, struct error *err)
+{
+    uint64_t size;
+    return check_file(folder, path, &size, err);
 }
 
 /* What the child works on. */
@@ -107,7 +113,7 @@ int hdf5_probe(const char *path, int (*look)(const char *path, struct error *err
                struct error *err)
 {
     struct look context = {path, look, 0};
-    int status = check_file(path, &context.size, err);
+    int status = check_file(AT_FDCWD, path, &context.size, err);
     if (status != 0)
         return status;
     unsigned seconds = CPU_SECONDS + (unsigned)(context.size / CPU_BYTES_A_SECOND);

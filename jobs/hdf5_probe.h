@@ -13,4 +13,9 @@
 int hdf5_probe(const char *path, int (*look)(const char *path, struct error *err),
                struct error *err);
 
+/* Whether the file is as long as its superblock says (version 0 to 3), which is all that its first
+ * bytes can tell. path is relative to the open folder, or that is AT_FDCWD.
+ * Errors: E_INPUT: no HDF5 file, or truncated; E_ENVIRONMENT: no such file, not readable. */
+int hdf5_check_length(int folder, const char *path, struct error *err);
+
 #endif

@@ -1,0 +1,33 @@
+/* batch.log: one line an event, appended by whoever holds the claim.
+ *
+ *   2026-11-24T14:20:01Z job_done id=3fa9c1e0b2d47a15 rank=3 seconds=12.5
+ *
+ * A value with blanks, quotes, '=' or control characters in it stands in double quotes, with \" \\
+ * \n \r \t as in JSON. Events: batch_start agent_joined agent_lost job_start job_done job_failed
+ * job_retry stop_requested batch_end. */
+#ifndef ATELIER_EVENTS_H
+#define ATELIER_EVENTS_H
+
+#include "store.h"
+
+struct events {
+    int file;
+};
+
+/* key=text, or key=number where text is NULL. */
+struct event_field {
+    const char *key;
+    const char *text;
+    double number;
+};
+
+/* Opens the log for appending. Life: events_open, events_append, events_close.
+ * Errors: E_ENVIRONMENT. */
+int events_open(const struct store *store, struct events *out, struct error *err);
+
+/* Appends one line with one write. Errors: E_ENVIRONMENT. */
+int events_append(const struct events *events, const char *event, const struct event_field *fields,
+                  size_t count, struct error *err);
+void events_close(struct events *events);
+
+#endif
