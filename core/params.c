@@ -232,13 +232,13 @@ static int fill_defaults(struct params *params, bool presets, struct error *err)
     return 0;
 }
 
-int params_resolve(struct params *params, struct error *err)
+static int resolve(struct params *params, enum param_scope most, struct error *err)
 {
     int status = 0;
     TRY(fill_defaults(params, false, err));
     TRY(fill_defaults(params, true, err));
     for (int id = 0; id < PARAM_COUNT; id++)
-        if (params->source[id] == SOURCE_NONE)
+        if (params->source[id] == SOURCE_NONE && param_table[id].scope <= most)
             return fail(err, E_INPUT, "%s is missing: %s", param_table[id].name,
                         param_table[id].help);
     if (!(params->content_weight > 0 || params->style_weight > 0 || params->tv_weight > 0))
@@ -246,6 +246,16 @@ int params_resolve(struct params *params, struct error *err)
                     "content_weight, style_weight and tv_weight are all 0: nothing to optimise");
 done:
     return status;
+}
+
+int params_resolve(struct params *params, struct error *err)
+{
+    return resolve(params, SCOPE_RUN, err);
+}
+
+int params_resolve_job(struct params *params, struct error *err)
+{
+    return resolve(params, SCOPE_JOB, err);
 }
 
 char *params_format(const struct params *params, enum param_id id)

@@ -85,6 +85,9 @@ int params_set(struct params *params, enum param_id id, const char *text, struct
  * required values, some loss weight above 0. */
 int params_resolve(struct params *params, struct error *err);
 
+/* The same for a job of a sweep: no RUN parameter is required. */
+int params_resolve_job(struct params *params, struct error *err);
+
 /* The value as canonical text: params_set of it gives the same value. Numbers have as many digits
  * as it takes (at most 17). Caller frees; NULL when memory is out. */
 char *params_format(const struct params *params, enum param_id id);

@@ -20,39 +20,54 @@ static int check_side(const char *what, int width, int height, struct error *err
                 what, width, height, SIDE_MIN, width < 1000 && height < 1000 ? "; raise size" : "");
 }
 
-/* Size of a picture in a file; what decoding it takes counts towards the plan's memory. */
-static int probe(const char *path, int *width, int *height, struct plan *plan, struct error *err)
+/* What decoding a picture takes counts towards the plan's memory. */
+static int check_file(const char *path, struct image_size size, struct plan *plan,
+                      struct error *err)
 {
-    int status = image_probe(path, width, height, err);
-    if (status != 0)
-        return status;
-    if (*width < SIDE_MIN || *height < SIDE_MIN)
+    if (size.width < SIDE_MIN || size.height < SIDE_MIN)
         return fail(err, E_INPUT, "'%s' is %d x %d px: it needs at least %d px on each side", path,
-                    *width, *height, SIDE_MIN);
-    uint64_t bytes = 3 * (uint64_t)*width * (uint64_t)*height;
+                    size.width, size.height, SIDE_MIN);
+    uint64_t bytes = 3 * (uint64_t)size.width * (uint64_t)size.height;
     if (bytes > plan->decoded_bytes)
         plan->decoded_bytes = bytes;
     return 0;
 }
 
-static int plan_sizes(const struct params *params, struct plan *plan, struct error *err)
+static const char init_context[] = "init (neither content, style nor noise): ";
+
+static int probe_sizes(const struct params *params, struct plan_sizes *sizes, struct error *err)
 {
-    int status = 0, width, height, longer = (int)params->size;
-    TRY(probe(params->content, &width, &height, plan, err));
+    int status = 0;
+    TRY(image_probe(params->content, &sizes->content.width, &sizes->content.height, err));
+    if (init_is_file(params->init) &&
+        (status = image_probe(params->init, &sizes->init.width, &sizes->init.height, err)) != 0)
+        return fail_context(err, init_context);
+    TRY(image_probe(params->style, &sizes->style.width, &sizes->style.height, err));
+done:
+    return status;
+}
+
+static int plan_sides(const struct params *params, const struct plan_sizes *sizes,
+                      struct plan *plan, struct error *err)
+{
+    int status = 0, longer = (int)params->size;
+    struct image_size content = sizes->content, style = sizes->style;
+    TRY(check_file(params->content, content, plan, err));
     if (longer == 0)
-        longer = width > height ? width : height;
-    image_fit(width, height, longer, &plan->width, &plan->height);
+        longer = content.width > content.height ? content.width : content.height;
+    image_fit(content.width, content.height, longer, &plan->width, &plan->height);
     TRY(check_side("the picture", plan->width, plan->height, err));
     if (init_is_file(params->init) &&
-        (status = probe(params->init, &width, &height, plan, err)) != 0)
-        return fail_context(err, "init (neither content, style nor noise): ");
-    TRY(probe(params->style, &width, &height, plan, err));
+        (status = check_file(params->init, sizes->init, plan, err)) != 0)
+        return fail_context(err, init_context);
+    TRY(check_file(params->style, style, plan, err));
     double style_longer = (double)longer * params->style_scale;
     if (!(style_longer < 65536))
         return fail(err, E_INPUT,
                     "style_scale %g makes the style image %.0f px long; at most 65535",
                     params->style_scale, style_longer);
-    image_fit(width, height, (int)(style_longer + 0.5), &plan->style_width, &plan->style_height);
+    image_fit(style.width, style.height, (int)(style_longer + 0.5), &plan->style_width,
+              &plan->style_height);
     TRY(check_side("the style image", plan->style_width, plan->style_height, err));
     plan->margin = (int)params->margin;
     if (plan->margin >= plan->width || plan->margin >= plan->height)
@@ -181,7 +196,8 @@ static void plan_memory(const struct params *params, struct plan *plan)
                          (optimising > plan->decoded_bytes ? optimising : plan->decoded_bytes);
 }
 
-int plan_make(const struct params *params, struct plan *plan, struct error *err)
+int plan_make_sized(const struct params *params, const struct plan_sizes *sizes, struct plan *plan,
+                    struct error *err)
 {
     int status = 0;
     struct plan made = {0};
@@ -189,7 +205,7 @@ int plan_make(const struct params *params, struct plan *plan, struct error *err)
         return fail(
             err, E_INPUT,
             "precision bf16 needs an engine that this build does not have: use f32 or auto");
-    TRY(plan_sizes(params, &made, err));
+    TRY(plan_sides(params, sizes, &made, err));
     TRY(plan_layers(params, &made, err));
     TRY(check_layers(&made, err));
     plan_work(&made);
@@ -197,6 +213,13 @@ int plan_make(const struct params *params, struct plan *plan, struct error *err)
     *plan = made;
 done:
     return status;
+}
+
+int plan_make(const struct params *params, struct plan *plan, struct error *err)
+{
+    struct plan_sizes sizes = {0};
+    int status = probe_sizes(params, &sizes, err);
+    return status != 0 ? status : plan_make_sized(params, &sizes, plan, err);
 }
 
 static bool plan_at(const struct params *params, int longer, struct plan *plan)

@@ -22,10 +22,23 @@ struct plan {
     double target_flop;     /* of the forward passes before the first evaluation */
 };
 
+/* Sizes of the image files that a render reads, in px, as image_probe gives them. */
+struct image_size {
+    int width, height;
+};
+struct plan_sizes {
+    struct image_size content, style;
+    struct image_size init; /* used only where init names a file */
+};
+
 /* Reads the images' headers and works everything out.
  * Errors: E_INPUT: a side under 16 px, a layer without a pixel, a margin wider than the picture, a
  * precision without an engine here; whatever image_probe says. */
 int plan_make(const struct params *params, struct plan *plan, struct error *err);
+
+/* The same from sizes that are known already: no file is opened. */
+int plan_make_sized(const struct params *params, const struct plan_sizes *sizes, struct plan *plan,
+                    struct error *err);
 
 /* Fills in a plan's layers, taps and convolutions; its sizes do not matter. Errors: E_INPUT. */
 int plan_layers(const struct params *params, struct plan *plan, struct error *err);
