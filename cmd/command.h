@@ -13,6 +13,8 @@ extern const int command_count;
 
 int command_render(int argc, char **argv);
 void help_render(void);
+int command_expand(int argc, char **argv);
+void help_expand(void);
 int command_weights(int argc, char **argv);
 void help_weights(void);
 int command_help(int argc, char **argv);

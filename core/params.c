@@ -307,3 +307,9 @@ const char *params_text(const struct params *params, enum param_id id)
     assert(holds_text(param_table[id].type));
     return *(char *const *)member(params, id);
 }
+
+bool params_same(const struct params *a, const struct params *b, enum param_id id)
+{
+    return holds_text(param_table[id].type) ? strcmp(params_text(a, id), params_text(b, id)) == 0
+                                            : params_number(a, id) == params_number(b, id);
+}

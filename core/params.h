@@ -97,6 +97,9 @@ char *params_format(const struct params *params, enum param_id id);
 double params_number(const struct params *params, enum param_id id);
 const char *params_text(const struct params *params, enum param_id id);
 
+/* Whether both have the same value of a parameter that is set in both. */
+bool params_same(const struct params *a, const struct params *b, enum param_id id);
+
 /* Whether a parameter's default comes from the preset. */
 bool param_from_preset(enum param_id id);
 

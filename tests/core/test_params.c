@@ -205,18 +205,6 @@ static void refused_values_change_nothing(void **state)
 
 /* --- text and back --- */
 
-static bool same_value(const struct params *a, const struct params *b, enum param_id id)
-{
-    switch (param_table[id].type) {
-    case PARAM_PATH:
-    case PARAM_TEXT:
-    case PARAM_LAYERS:
-        return strcmp(params_text(a, id), params_text(b, id)) == 0;
-    default:
-        return params_number(a, id) == params_number(b, id);
-    }
-}
-
 /* text -> value -> text -> value, and the second text is the first. */
 static void assert_identity(enum param_id id, const char *text)
 {
@@ -228,9 +216,9 @@ static void assert_identity(enum param_id id, const char *text)
     char *formatted = params_format(&a, id);
     assert_int_equal(params_set(&b, id, formatted, &err), 0);
     char *again = params_format(&b, id);
-    if (!same_value(&a, &b, id))
+    if (!params_same(&a, &b, id))
         print_error("%s: '%s' becomes '%s'\n", param_table[id].name, text, formatted);
-    assert_true(same_value(&a, &b, id));
+    assert_true(params_same(&a, &b, id));
     assert_string_equal(formatted, again);
     free(formatted);
     free(again);
@@ -320,7 +308,7 @@ static void defaults_parse(void **state)
             if (params.source[id] != SOURCE_GIVEN) {
                 const char *text = of_preset ? preset_default(preset, id) : param_table[id].text;
                 assert_int_equal(params_set(&one, id, text, &err), 0);
-                assert_true(same_value(&params, &one, id));
+                assert_true(params_same(&params, &one, id));
             }
             params_release(&one);
         }

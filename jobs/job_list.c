@@ -1,0 +1,39 @@
+#include "job_list.h"
+
+#include "job_builder.h"
+#include "job_text.h"
+#include "manifest.h"
+#include <stdlib.h>
+
+int job_list_read(const char *path, struct job_list *out, struct complaints *complaints,
+                  struct error *err)
+{
+    int status;
+    const char *text = NULL;
+    size_t bytes = 0;
+    char *folder = NULL;
+    struct job_builder builder = {.complaints = complaints};
+    TRY(job_text_read(path, complaints, &text, &bytes, &folder, err));
+    builder.folder = folder;
+    builder.list.source = JOBS_FROM_MANIFEST;
+    TRY(manifest_read(text, bytes, &builder, err));
+    TRY(job_builder_finish(&builder, out, err));
+done:
+    job_builder_release(&builder);
+    free(folder);
+    return status;
+}
+
+bool job_list_varies(const struct job_list *list, enum param_id id) { return list->varies[id]; }
+
+void job_list_release(struct job_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        params_release(&list->jobs[i].params);
+        free(list->jobs[i].name);
+    }
+    free(list->jobs);
+    free(list->output);
+    free(list->file);
+    *list = (struct job_list){0};
+}
