@@ -13,6 +13,10 @@
  * number is stored as -1, one that is too large as the largest. Caller frees. NULL: no memory. */
 void *history_stored(const struct history *history, int column);
 
+/* Reads /history of a result or checkpoint that may be damaged: every size is checked first. Owned:
+ * history_release. Errors: E_INPUT, E_ENVIRONMENT; *out is untouched. */
+int history_read(hid_t file, struct history *out, struct error *err);
+
 /* Writes /state, with a SHA-256 over all that checkpoint_read takes from the file. Root attributes
  * and history are there already. */
 int checkpoint_write_state(hid_t file, const struct history *history,

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,7 +59,7 @@ static int check_superblock(int file, uint64_t size, struct error *err)
     return 0;
 }
 
-static int check_file(int folder, const char *path, uint64_t *size, struct error *err)
+int hdf5_check_length(int folder, const char *path, uint64_t *size, struct error *err)
 {
     struct stat info;
     int status = 0, file = openat(folder, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -72,16 +71,12 @@ static int check_file(int folder, const char *path, uint64_t *size, struct error
         status = check_superblock(file, (uint64_t)info.st_size, err);
     if (file >= 0)
         close(file);
-    if (status == 0)
+    if (status == 0 && size)
         *size = (uint64_t)info.st_size;
     return status;
 }
 
-int hdf5_check_length(int folder, const char *path, struct error *err)
-{
-    uint64_t size;
-    return check_file(folder, path, &size, err);
-}
+unsigned hdf5_seconds(uint64_t size) { return CPU_SECONDS + (unsigned)(size / CPU_BYTES_A_SECOND); }
 
 /* What the child works on. */
 struct look {
@@ -90,22 +85,11 @@ struct look {
     uint64_t size;
 };
 
-/* In the child, which guarded_run keeps from taking more than GUARDED_BYTES: a large file takes
- * its own size beside them. */
-static void allow_memory(uint64_t bytes)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-        return;
-    rlim_t room = limit.rlim_max - limit.rlim_cur;
-    limit.rlim_cur += bytes < room ? bytes : room;
-    setrlimit(RLIMIT_AS, &limit);
-}
-
 static int take_look(void *context, struct error *err)
 {
     const struct look *look = context;
-    allow_memory(look->size);
+    guarded_allow(hdf5_seconds(look->size),
+                  (size_t)look->size); /* a large file takes its own size */
     return look->look(look->path, err);
 }
 
@@ -113,9 +97,6 @@ int hdf5_probe(const char *path, int (*look)(const char *path, struct error *err
                struct error *err)
 {
     struct look context = {path, look, 0};
-    int status = check_file(AT_FDCWD, path, &context.size, err);
-    if (status != 0)
-        return status;
-    unsigned seconds = CPU_SECONDS + (unsigned)(context.size / CPU_BYTES_A_SECOND);
-    return guarded_run(take_look, &context, seconds, err);
+    int status = hdf5_check_length(AT_FDCWD, path, &context.size, err);
+    return status ? status : guarded_run(take_look, &context, hdf5_seconds(context.size), err);
 }

@@ -4,6 +4,7 @@
 #define ATELIER_HDF5_PROBE_H
 
 #include "error.h"
+#include <stdint.h>
 
 /* Runs look(path) in a child and returns what it returned, with its message, after proving from
  * the superblock (format version 0 to 3) that the file is not truncated.
@@ -13,9 +14,13 @@
 int hdf5_probe(const char *path, int (*look)(const char *path, struct error *err),
                struct error *err);
 
-/* Whether the file is as long as its superblock says (version 0 to 3), which is all that its first
- * bytes can tell. path is relative to the open folder, or that is AT_FDCWD.
+/* The first half of that: whether the file is as long as its superblock says, which is all that its
+ * first bytes can tell. path is relative to the open folder, or that is AT_FDCWD. *size, unless
+ * size is NULL, is its length in bytes.
  * Errors: E_INPUT: no HDF5 file, or truncated; E_ENVIRONMENT: no such file, not readable. */
-int hdf5_check_length(int folder, const char *path, struct error *err);
+int hdf5_check_length(int folder, const char *path, uint64_t *size, struct error *err);
+
+/* Seconds of processor time that a look at a file of that size may take. */
+unsigned hdf5_seconds(uint64_t size);
 
 #endif

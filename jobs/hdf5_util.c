@@ -18,8 +18,7 @@ enum {
     CHUNK_ROWS = 4096,     /* 32 kB of doubles */
     DEFLATE = 4,
     SIDE_MAX_PX = 65535,
-    ATTRIBUTES_MAX = 4096,
-    NAME_TEXT = 256
+    ATTRIBUTES_MAX = 4096
 };
 
 /* Errors ------------------------------------------------------------------------------------- */
@@ -364,12 +363,14 @@ int hdf5_read_real(hid_t object, const char *name, double *value, struct error *
 }
 
 /* Caller frees. NULL: of another type, or not readable. */
-static char *attribute_as_text(hid_t attribute)
+static char *attribute_as_text(hid_t attribute, bool *is_number)
 {
     int64_t whole;
     double real;
     char text[NUMBER_TEXT];
-    switch (scalar_class(attribute)) {
+    H5T_class_t class = scalar_class(attribute);
+    *is_number = class != H5T_STRING;
+    switch (class) {
     case H5T_STRING:
         return attribute_text(attribute);
     case H5T_INTEGER:
@@ -387,44 +388,52 @@ static char *attribute_as_text(hid_t attribute)
     }
 }
 
-static int read_nth_attribute(hid_t object, hsize_t n, struct hdf5_attribute *out,
-                              struct error *err)
+/* The walk over an object's attributes. */
+struct attribute_walk {
+    struct hdf5_attributes read;
+    size_t room; /* in its list: a damaged file may hold more than it says */
+    struct error *err;
+    int status;
+};
+
+/* HDF5 calls it for each, in the order they were made: to ask for the nth anew takes quadratic
+ * time. */
+static herr_t note_attribute(hid_t object, const char *name, const H5A_info_t *info, void *context)
 {
-    char name[NAME_TEXT] = "?";
-    hid_t attribute =
-        H5Aopen_by_idx(object, ".", H5_INDEX_CRT_ORDER, H5_ITER_INC, n, H5P_DEFAULT, H5P_DEFAULT);
-    if (attribute < 0 || H5Aget_name(attribute, sizeof name, name) < 0) {
-        int status = hdf5_fail(err, E_INPUT, "cannot read its attributes");
-        hdf5_close(attribute);
-        return status;
-    }
+    (void)info;
+    struct attribute_walk *walk = context;
+    if (walk->read.count == walk->room)
+        return -1;
+    struct hdf5_attribute *out = &walk->read.list[walk->read.count++];
+    hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
     out->name = strdup(name);
-    out->text = attribute_as_text(attribute);
+    out->text = attribute < 0 ? NULL : attribute_as_text(attribute, &out->is_number);
     hdf5_close(attribute);
-    if (!out->name || !out->text)
-        return fail(err, E_INPUT, "cannot read the attribute '%s'", name);
-    return 0;
+    if (out->name && out->text)
+        return 0;
+    walk->status = fail(walk->err, E_INPUT, "cannot read the attribute '%s'", name);
+    return -1;
 }
 
 int hdf5_attributes_read(hid_t object, struct hdf5_attributes *out, struct error *err)
 {
-    int status = 0;
     H5O_info_t info;
+    struct attribute_walk walk = {.err = err};
+    hsize_t at = 0;
     if (H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS) < 0 || info.num_attrs > ATTRIBUTES_MAX)
         return hdf5_fail(err, E_INPUT, "cannot read its attributes");
-    struct hdf5_attributes read = {0};
-    read.list = calloc((size_t)info.num_attrs + 1, sizeof *read.list);
-    if (!read.list)
+    walk.room = (size_t)info.num_attrs;
+    walk.read.list = calloc(walk.room + 1, sizeof *walk.read.list);
+    if (!walk.read.list)
         return fail(err, E_ENVIRONMENT, "not enough memory for its attributes");
-    while (read.count < info.num_attrs) {
-        read.count++; /* what a failure leaves in it is released, too */
-        TRY(read_nth_attribute(object, read.count - 1, &read.list[read.count - 1], err));
-    }
-    *out = read;
-    read = (struct hdf5_attributes){0};
-done:
-    hdf5_attributes_release(&read);
-    return status;
+    if (H5Aiterate2(object, H5_INDEX_CRT_ORDER, H5_ITER_INC, &at, note_attribute, &walk) < 0 &&
+        walk.status == 0)
+        walk.status = hdf5_fail(err, E_INPUT, "cannot read its attributes");
+    if (walk.status == 0)
+        *out = walk.read;
+    else
+        hdf5_attributes_release(&walk.read);
+    return walk.status;
 }
 
 const char *hdf5_attributes_find(const struct hdf5_attributes *attributes, const char *name)

@@ -8,6 +8,7 @@
 #define ATELIER_HDF5_UTIL_H
 
 #include "error.h"
+#include "hdf5_attributes.h"
 #include "publish.h"
 #include <hdf5.h>
 #include <stddef.h>
@@ -53,17 +54,8 @@ int hdf5_read_text(hid_t object, const char *name, char **text, struct error *er
 int hdf5_read_whole(hid_t object, const char *name, int64_t *value, struct error *err);
 int hdf5_read_real(hid_t object, const char *name, double *value, struct error *err);
 
-/* All attributes of an object in the order they were made; numbers as their shortest exact text.
- * Zeroed by the caller at first. */
-struct hdf5_attributes {
-    size_t count;
-    struct hdf5_attribute {
-        char *name, *text;
-    } * list;
-};
+/* All attributes of an object. */
 int hdf5_attributes_read(hid_t object, struct hdf5_attributes *out, struct error *err);
-const char *hdf5_attributes_find(const struct hdf5_attributes *attributes, const char *name);
-void hdf5_attributes_release(struct hdf5_attributes *attributes);
 
 /* A column of a table: a 1-D dataset, chunked and compressed, of int32_t or double values. */
 struct hdf5_column {

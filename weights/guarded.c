@@ -29,8 +29,7 @@ struct report {
     struct error found;
 };
 
-/* A crash ends the child, whatever the parent's handlers make of one; a request to stop is the
- * parent's to answer. */
+/* Whatever the parent's handlers make of them. */
 static void set_signals(void)
 {
     static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU};
@@ -42,16 +41,6 @@ static void set_signals(void)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* Lowers a limit of this process. */
-static void limit_to(int resource, rlim_t most)
-{
-    struct rlimit limit;
-    if (getrlimit(resource, &limit) == 0 && limit.rlim_cur > most) {
-        limit.rlim_cur = most;
-        setrlimit(resource, &limit);
-    }
 }
 
 /* Bytes of address space in use; RLIM_INFINITY where the system does not tell. */
@@ -66,31 +55,63 @@ static rlim_t address_space(void)
     return fields == 1 ? (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) : RLIM_INFINITY;
 }
 
-static void set_limits(unsigned cpu_seconds)
+/* Of this process, a child: what it started with. */
+static struct {
+    rlim_t cpu, memory; /* limits, in s and bytes */
+    rlim_t used;        /* bytes of address space */
+} inherited;
+
+static rlim_t limit_of(int resource)
 {
-    rlim_t used = address_space();
-    limit_to(RLIMIT_CPU, cpu_seconds);
-    limit_to(RLIMIT_CORE, 0);
-    if (used != RLIM_INFINITY)
-        limit_to(RLIMIT_AS, used + GUARDED_BYTES);
+    struct rlimit limit;
+    return getrlimit(resource, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
+/* Sets a limit of this process, to at most what it started with. */
+static void limit_to(int resource, rlim_t most, rlim_t start)
+{
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) != 0)
+        return;
+    limit.rlim_cur = most < start ? most : start;
+    setrlimit(resource, &limit);
+}
+
+void guarded_enter(void)
+{
+    set_signals();
+    inherited.cpu = limit_of(RLIMIT_CPU);
+    inherited.memory = limit_of(RLIMIT_AS);
+    inherited.used = address_space();
+    limit_to(RLIMIT_CORE, 0, 0);
+    int nowhere = open("/dev/null", O_WRONLY);
+    if (nowhere >= 0) /* libc announces a damaged heap; the parent says so in its own words */
+        dup2(nowhere, STDERR_FILENO);
+}
+
+void guarded_allow(unsigned cpu_seconds, size_t bytes)
+{
+    struct rusage usage = {0};
+    getrusage(RUSAGE_SELF, &usage);
+    rlim_t seconds = (rlim_t)usage.ru_utime.tv_sec + (rlim_t)usage.ru_stime.tv_sec;
+    rlim_t room = RLIM_INFINITY - 1 - GUARDED_BYTES;
+    limit_to(RLIMIT_CPU, seconds + cpu_seconds, inherited.cpu);
+    if (inherited.used < room && bytes < room - inherited.used)
+        limit_to(RLIMIT_AS, inherited.used + GUARDED_BYTES + bytes, inherited.memory);
 }
 
 static _Noreturn void be_child(int (*work)(void *, struct error *), void *context,
                                unsigned cpu_seconds, struct report *report)
 {
-    set_signals();
-    set_limits(cpu_seconds);
-    int nowhere = open("/dev/null", O_WRONLY);
-    if (nowhere >= 0) /* libc announces a damaged heap; the parent says so in its own words */
-        dup2(nowhere, STDERR_FILENO);
+    guarded_enter();
+    guarded_allow(cpu_seconds, 0);
     report->found.code = work(context, &report->found);
     report->complete = true;
     _exit(0);
 }
 
-/* The signal that ended the child; 0 for an exit. A process that ignores SIGCHLD never learns it:
- * then the report alone speaks. */
-static int await(pid_t child)
+/* A process that ignores SIGCHLD never learns it: then the report alone speaks. */
+int guarded_await(pid_t child)
 {
     int ended;
     while (waitpid(child, &ended, 0) < 0)
@@ -99,18 +120,22 @@ static int await(pid_t child)
     return WIFSIGNALED(ended) ? WTERMSIG(ended) : 0;
 }
 
-static int verdict(struct report *report, int ended_by, struct error *err)
+int guarded_verdict(int ended_by, struct error *err)
 {
-    if (report->complete) {
-        report->found.message[sizeof report->found.message - 1] = '\0';
-        return report->found.code ? fail(err, report->found.code, "%s", report->found.message) : 0;
-    }
     if (ended_by == SIGXCPU)
         return fail(err, E_INPUT, "damaged: reading it does not come to an end");
     if (ended_by == SIGKILL || ended_by == SIGTERM)
         return fail(err, E_ENVIRONMENT, "the process that read it was killed");
     return fail(err, E_INPUT, "damaged: reading it crashes (%s)",
                 ended_by ? strsignal(ended_by) : "it ended early");
+}
+
+static int verdict(struct report *report, int ended_by, struct error *err)
+{
+    if (!report->complete)
+        return guarded_verdict(ended_by, err);
+    report->found.message[sizeof report->found.message - 1] = '\0';
+    return report->found.code ? fail(err, report->found.code, "%s", report->found.message) : 0;
 }
 
 int guarded_run(int (*work)(void *context, struct error *err), void *context, unsigned cpu_seconds,
@@ -122,8 +147,8 @@ int guarded_run(int (*work)(void *context, struct error *err), void *context, un
     pid_t child = fork();
     if (child == 0)
         be_child(work, context, cpu_seconds, report);
-    int status =
-        child < 0 ? fail_errno(err, "cannot start a process") : verdict(report, await(child), err);
+    int status = child < 0 ? fail_errno(err, "cannot start a process")
+                           : verdict(report, guarded_await(child), err);
     guarded_free(report, sizeof *report);
     return status;
 }

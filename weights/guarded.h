@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include <stddef.h>
+#include <sys/types.h>
 
 /* Zeroed memory that a child shares with its parent; NULL when there is none. */
 void *guarded_memory(size_t bytes);
@@ -21,5 +22,17 @@ enum { GUARDED_BYTES = 512 << 20 };
  * be inside HDF5. */
 int guarded_run(int (*work)(void *context, struct error *err), void *context, unsigned cpu_seconds,
                 struct error *err);
+
+/* The pieces of it, for a child that goes from file to file. */
+/* In the child, first of all: a crash ends it, requests to stop are its parent's to answer, and
+ * nothing it says on stderr is heard. */
+void guarded_enter(void);
+/* In the child: from here on so many seconds of processor time, and GUARDED_BYTES and so many bytes
+ * of memory on top of what was in use at guarded_enter. */
+void guarded_allow(unsigned cpu_seconds, size_t bytes);
+/* In the parent: waits for the child's end and returns the signal that ended it; 0: an exit. */
+int guarded_await(pid_t child);
+/* Says what an end without a report means. Returns an error code. */
+int guarded_verdict(int ended_by, struct error *err);
 
 #endif
