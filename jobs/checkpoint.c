@@ -158,25 +158,6 @@ static void contents_release(struct contents *contents)
     checkpoint_release(&contents->checkpoint);
 }
 
-static int check_schema(hid_t file, struct error *err)
-{
-    int status = 0;
-    char *schema = NULL;
-    int64_t version = 0;
-    TRY(hdf5_read_text(file, "schema_name", &schema, err));
-    TRY(hdf5_read_whole(file, "schema_version", &version, err));
-    if (strcmp(schema, SCHEMA_RESULT) == 0)
-        status = fail(err, E_INPUT, "it is a finished result");
-    else if (strcmp(schema, SCHEMA_CHECKPOINT) != 0)
-        status = fail(err, E_INPUT, "it is a file of another program's");
-    else if (version != RESULT_SCHEMA_VERSION)
-        status = fail(err, E_INPUT, "its schema has version %lld, this program's has %d",
-                      (long long)version, RESULT_SCHEMA_VERSION);
-done:
-    free(schema);
-    return status;
-}
-
 static int read_counters(hid_t group, struct render_state *state, struct error *err)
 {
     int status = 0;
@@ -250,7 +231,7 @@ static int contents_read(const char *path, struct contents *out, struct error *e
     hid_t file = H5I_INVALID_HID;
     struct contents read = {0};
     TRY(hdf5_open_file(path, &file, err));
-    TRY(check_schema(file, err));
+    TRY(schema_check(file, SCHEMA_CHECKPOINT, err));
     TRY(hdf5_attributes_read(file, &read.attributes, err));
     TRY(history_read(file, &read.checkpoint.history, err));
     TRY(read_state(file, &read.checkpoint.state, err));

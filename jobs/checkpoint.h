@@ -13,9 +13,14 @@
  * number is stored as -1, one that is too large as the largest. Caller frees. NULL: no memory. */
 void *history_stored(const struct history *history, int column);
 
-/* Reads /history of a result or checkpoint that may be damaged: every size is checked first. Owned:
- * history_release. Errors: E_INPUT, E_ENVIRONMENT; *out is untouched. */
+/* Reading files that may be damaged: every size is checked first. *out is written on success only.
+ * Errors: E_INPUT, E_ENVIRONMENT.
+ * schema_check: the file is what `wanted` says, SCHEMA_RESULT or SCHEMA_CHECKPOINT, in this
+ * version; history_read: /history, owned: history_release; picture_read: /image, owned:
+ * image_release. */
+int schema_check(hid_t file, const char *wanted, struct error *err);
 int history_read(hid_t file, struct history *out, struct error *err);
+int picture_read(hid_t file, struct image *out, struct error *err);
 
 /* Writes /state, with a SHA-256 over all that checkpoint_read takes from the file. Root attributes
  * and history are there already. */

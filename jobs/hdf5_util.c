@@ -593,7 +593,9 @@ int hdf5_write_field(hid_t group, const char *name, int height, int width, const
     return status;
 }
 
-int hdf5_field_shape(hid_t group, const char *name, int *height, int *width, struct error *err)
+/* The sides of a dataset [height][width][3] of that class, whose values unpack from the file. */
+static int three_sides(hid_t group, const char *name, H5T_class_t wanted, size_t most_from_a_byte,
+                       int *height, int *width, struct error *err)
 {
     int rank, status;
     hid_t dataset = H5I_INVALID_HID;
@@ -605,19 +607,35 @@ int hdf5_field_shape(hid_t group, const char *name, int *height, int *width, str
     H5Fget_filesize(file, &file_bytes);
     hdf5_close(file);
     hdf5_close(dataset);
-    if (rank != 3 || class != H5T_FLOAT || size[0] < 1 || size[0] > SIDE_MAX_PX || size[1] < 1 ||
+    size_t bytes = wanted == H5T_FLOAT ? sizeof(double) : 1;
+    if (rank != 3 || class != wanted || size[0] < 1 || size[0] > SIDE_MAX_PX || size[1] < 1 ||
         size[1] > SIDE_MAX_PX || size[2] != 3 ||
-        size[0] * size[1] * 3 * sizeof(double) > file_bytes)
+        size[0] * size[1] * 3 * bytes / most_from_a_byte > file_bytes)
         return fail(err, E_INPUT, "its dataset '%s' is no picture", name);
     *height = (int)size[0];
     *width = (int)size[1];
     return 0;
 }
 
+int hdf5_field_shape(hid_t group, const char *name, int *height, int *width, struct error *err)
+{
+    return three_sides(group, name, H5T_FLOAT, 1, height, width, err);
+}
+
+int hdf5_picture_shape(hid_t group, const char *name, int *height, int *width, struct error *err)
+{
+    return three_sides(group, name, H5T_INTEGER, HDF5_UNPACKED_MAX, height, width, err);
+}
+
+int hdf5_read_picture(hid_t group, const char *name, uint8_t *rgb, struct error *err)
+{
+    return read_values(group, name, H5T_NATIVE_UINT8, rgb, err);
+}
+
 int hdf5_read_field(hid_t group, const char *name, int height, int width, double *values,
                     struct error *err)
 {
-    int h, w, status = hdf5_field_shape(group, name, &h, &w, err);
+    int h = 0, w = 0, status = hdf5_field_shape(group, name, &h, &w, err);
     if (status != 0)
         return status;
     if (h != height || w != width)

@@ -88,4 +88,11 @@ int hdf5_field_shape(hid_t group, const char *name, int *height, int *width, str
 int hdf5_read_field(hid_t group, const char *name, int height, int width, double *values,
                     struct error *err);
 
+/* As those two, of a picture: uint8 [height][width][3], compressed. rgb has room for all of it. */
+int hdf5_picture_shape(hid_t group, const char *name, int *height, int *width, struct error *err);
+int hdf5_read_picture(hid_t group, const char *name, uint8_t *rgb, struct error *err);
+
+/* Bytes that one byte of a file can unpack to: deflate reaches 1032. */
+enum { HDF5_UNPACKED_MAX = 2048 };
+
 #endif

@@ -4,11 +4,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    COLUMNS_MAX = H_FIXED + 2 * LAYERS_MAX,
-    /* Bytes that one byte of a file can unpack to: deflate reaches 1032. */
-    UNPACKED_MAX = 2048
-};
+enum { COLUMNS_MAX = H_FIXED + 2 * LAYERS_MAX };
+
+int schema_check(hid_t file, const char *wanted, struct error *err)
+{
+    int status = 0;
+    char *schema = NULL;
+    int64_t version = 0;
+    TRY(hdf5_read_text(file, "schema_name", &schema, err));
+    TRY(hdf5_read_whole(file, "schema_version", &version, err));
+    if (strcmp(schema, SCHEMA_RESULT) != 0 && strcmp(schema, SCHEMA_CHECKPOINT) != 0)
+        status = fail(err, E_INPUT, "it is a file of another program's");
+    else if (strcmp(schema, wanted) != 0)
+        status = fail(err, E_INPUT, "it is a %s",
+                      strcmp(schema, SCHEMA_RESULT) == 0 ? "finished result" : "checkpoint");
+    else if (version != RESULT_SCHEMA_VERSION)
+        status = fail(err, E_INPUT, "its schema has version %lld, this program's has %d",
+                      (long long)version, RESULT_SCHEMA_VERSION);
+done:
+    free(schema);
+    return status;
+}
+
+/* The loss history ----------------------------------------------------------------------------- */
 
 /* Copies a text attribute into a member of limited size. */
 static int read_label(hid_t dataset, const char *name, char *label, size_t size, struct error *err)
@@ -85,7 +103,7 @@ static int read_extent(hid_t file, hid_t group, size_t *rows, int *columns, stru
         return fail(err, E_INPUT, "its loss history has %llu columns",
                     (unsigned long long)info.nlinks);
     *columns = (int)info.nlinks - 1;
-    size_t limit = (size_t)file_bytes * UNPACKED_MAX / sizeof(double) / (size_t)*columns;
+    size_t limit = (size_t)file_bytes * HDF5_UNPACKED_MAX / sizeof(double) / (size_t)*columns;
     return hdf5_column_shape(group, "row", limit, rows, &integer, err);
 }
 
@@ -113,5 +131,23 @@ int history_read(hid_t file, struct history *out, struct error *err)
 done:
     history_release(&read);
     hdf5_close(group);
+    return status;
+}
+
+/* The picture ---------------------------------------------------------------------------------- */
+
+int picture_read(hid_t file, struct image *out, struct error *err)
+{
+    int status = 0;
+    struct image read = {0};
+    TRY(hdf5_picture_shape(file, "image", &read.height, &read.width, err));
+    read.rgb = malloc((size_t)read.height * (size_t)read.width * 3);
+    if (!read.rgb)
+        return fail(err, E_ENVIRONMENT, "not enough memory for a picture");
+    TRY(hdf5_read_picture(file, "image", read.rgb, err));
+    *out = read;
+    read = (struct image){0};
+done:
+    image_release(&read);
     return status;
 }
