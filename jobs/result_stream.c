@@ -70,7 +70,7 @@ static int read_one(const char *path, unsigned parts, struct result_contents *ou
     int status = 0;
     uint64_t bytes = 0;
     hid_t file = H5I_INVALID_HID;
-    TRY(hdf5_check_file(path, &bytes, err));
+    TRY(hdf5_check_length(AT_FDCWD, path, &bytes, err));
     guarded_allow(hdf5_seconds(bytes), (size_t)bytes);
     TRY(hdf5_open_file(path, &file, err));
     TRY(read_open(file, parts, out, err));

@@ -8,8 +8,8 @@
 #include "check.h"
 
 #include "result.h"
+#include "store.h"
 #include <inttypes.h>
-#include <sys/stat.h>
 
 static const char *const layers[] = {"content_relu4_2", "style_relu1_1", "style_relu2_1",
                                      "style_relu3_1",   "style_relu4_1", "style_relu5_1"};
@@ -86,14 +86,15 @@ static void fill(struct history *history, size_t job, size_t rows)
     }
 }
 
-static void write_result(const char *store, size_t job, size_t rows, const struct image *image)
+static void write_result(const struct store *store, size_t job, size_t rows,
+                         const struct image *image)
 {
     struct error err = {0};
     struct row row;
     struct params params;
     struct history history;
     struct publication staged;
-    char id[17], name[32], path[512];
+    char id[JOB_ID_TEXT], name[32];
     snprintf(id, sizeof id, "%016" PRIx64, id_of(job));
     snprintf(name, sizeof name, "job %zu", job);
     row_of(job, &row);
@@ -126,23 +127,22 @@ static void write_result(const char *store, size_t job, size_t rows, const struc
                             .fact_count = sizeof facts / sizeof *facts,
                             .history = &history,
                             .image = image};
-    snprintf(path, sizeof path, "%s/jobs/%.2s", store, id);
-    mkdir(path, 0777);
-    snprintf(path, sizeof path, "%s/jobs/%.2s/%s.h5", store, id, id);
+    must(store_make_room(store, id, &err), &err);
+    char *path = store_job_path(store, id, JOB_RESULT);
     must(result_stage(path, &result, &staged, &err), &err);
     if (rename(staged.temporary, path) != 0)
         must(fail_errno(&err, "cannot write '%s'", path), &err);
+    free(path);
     publish_abort(&staged);
     history_release(&history);
     params_release(&params);
 }
 
-static void write_manifest(const char *store, size_t jobs)
+static void write_manifest(const struct store *store, size_t jobs)
 {
-    char path[512];
     struct row row;
     struct error err = {0};
-    snprintf(path, sizeof path, "%s/manifest.csv", store);
+    char *path = store_path(store, STORE_MANIFEST);
     FILE *file = fopen(path, "w");
     if (!file)
         must(fail_errno(&err, "cannot write '%s'", path), &err);
@@ -154,6 +154,7 @@ static void write_manifest(const char *store, size_t jobs)
     }
     if (fclose(file) != 0)
         must(fail_errno(&err, "cannot write '%s'", path), &err);
+    free(path);
 }
 
 int main(int argc, char **argv)
@@ -162,18 +163,18 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: make_store STORE JOBS ROWS [--images]\n");
         return 2;
     }
-    char path[512];
+    struct error err = {0};
+    struct store store;
     size_t jobs = strtoul(argv[2], NULL, 10), rows = strtoul(argv[3], NULL, 10);
     struct image image = {WIDTH, HEIGHT, malloc(WIDTH * HEIGHT * 3)};
     for (size_t i = 0; i < WIDTH * HEIGHT * 3; i++)
         image.rgb[i] = (uint8_t)(i / 3 % WIDTH + 60 * (i % 3) + (i * 2654435761u >> 28));
-    mkdir(argv[1], 0777);
-    snprintf(path, sizeof path, "%s/jobs", argv[1]);
-    mkdir(path, 0777);
-    write_manifest(argv[1], jobs);
+    must(store_create(argv[1], &store, &err), &err);
+    write_manifest(&store, jobs);
     for (size_t job = 0; job < jobs; job++)
         if (job % 10 < DONE_OF_TEN)
-            write_result(argv[1], job, rows, argc > 4 ? &image : NULL);
+            write_result(&store, job, rows, argc > 4 ? &image : NULL);
     image_release(&image);
+    store_release(&store);
     return 0;
 }
