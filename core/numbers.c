@@ -1,5 +1,6 @@
 #include "numbers.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,8 @@ void number_format(double value, char text[NUMBER_TEXT])
         snprintf(text, NUMBER_TEXT, "%.0f", value);
         return;
     }
-    for (int digits = 1; digits <= 17; digits++) {
+    /* Up to 15 digits survive unchanged in a normal number, and %g drops zeros. */
+    for (int digits = fabs(value) < DBL_MIN ? 1 : DBL_DIG; digits <= 17; digits++) {
         char longer[NUMBER_TEXT];
         snprintf(longer, sizeof longer, "%.*g", digits, value);
         if ((text[0] == 0 || strlen(longer) < strlen(text)) && strtod(longer, NULL) == value)

@@ -146,8 +146,3 @@ int job_identity(const struct params *resolved, const struct input_digests *dige
         snprintf(id, JOB_ID_TEXT, "%.16s", hex);
     return status;
 }
-
-bool job_id_valid(const char *text)
-{
-    return strlen(text) == JOB_ID_TEXT - 1 && strspn(text, "0123456789abcdef") == JOB_ID_TEXT - 1;
-}

@@ -6,7 +6,7 @@
 #include "error.h"
 #include "params.h"
 
-enum { JOB_ID_TEXT = 17 }; /* 16 lower-case hex digits and the final 0 */
+#include "job_id.h"
 
 /* SHA-256 as hex, borrowed. weights: the canonical digest of the convolutions that the job uses
  * (struct vgg19_weights); init: NULL or empty where init names no file. */
@@ -26,9 +26,6 @@ char *job_identity_text(const struct params *resolved, const struct input_digest
 /* Errors: E_ENVIRONMENT. Checked by: test_identity, against ids computed by Python's hashlib. */
 int job_identity(const struct params *resolved, const struct input_digests *digests,
                  char id[JOB_ID_TEXT], struct error *err);
-
-/* Whether text has the form of an id. */
-bool job_id_valid(const char *text);
 
 /* The value at which a parameter changes nothing, as text; NULL for those of the first version. */
 const char *job_neutral_value(enum param_id id);

@@ -183,6 +183,21 @@ static void keep(struct job_builder *builder, struct draft *draft, const struct 
     *draft = (struct draft){0};
 }
 
+/* A row of a store's manifest: its id is believed, and no file is looked at. */
+static int add_recorded(struct job_builder *builder, struct draft *draft, struct error *err)
+{
+    struct plan no_plan = {0};
+    struct pending no_files = {0};
+    if (!draft->id || !job_id_valid(draft->id)) {
+        complain(builder->complaints, draft->origin, "the row has no id of 16 hex digits");
+        return 0;
+    }
+    int status = reserve(builder, err);
+    if (status == 0)
+        keep(builder, draft, &no_plan, &no_files);
+    return status;
+}
+
 int job_builder_add(struct job_builder *builder, struct draft *draft, struct error *err)
 {
     int status = 0;
@@ -198,6 +213,10 @@ int job_builder_add(struct job_builder *builder, struct draft *draft, struct err
         goto done;
     }
     TRY(make_absolute(builder, params, err));
+    if (builder->recorded) {
+        status = add_recorded(builder, draft, err);
+        goto done;
+    }
     TRY(look_at_images(builder, draft, &pending, &sizes, &good, err));
     if (!good)
         goto done;
@@ -263,6 +282,10 @@ static void check_given_id(struct job_builder *builder, size_t at)
 static int identify(struct job_builder *builder, size_t at, struct error *err)
 {
     const struct pending *pending = &builder->pending[at];
+    if (builder->recorded) {
+        memcpy(builder->list.jobs[at].id, pending->given_id, JOB_ID_TEXT);
+        return 0;
+    }
     const struct inputs *inputs = &builder->inputs;
     struct job *job = &builder->list.jobs[at];
     struct input_digests digests = {

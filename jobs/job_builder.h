@@ -19,6 +19,7 @@ void draft_release(struct draft *draft);
 /* Life: zero-initialise, set folder and complaints, job_builder_add any number of times, once
  * job_builder_finish, job_builder_release. */
 struct job_builder {
+    bool recorded;      /* job_list_read_recorded */
     const char *folder; /* of the file: what relative paths are relative to */
     struct complaints *complaints;
     struct job_list list;

@@ -5,14 +5,14 @@
 #include "manifest.h"
 #include <stdlib.h>
 
-int job_list_read(const char *path, struct job_list *out, struct complaints *complaints,
-                  struct error *err)
+static int read_list(const char *path, bool recorded, struct job_list *out,
+                     struct complaints *complaints, struct error *err)
 {
     int status;
     const char *text = NULL;
     size_t bytes = 0;
     char *folder = NULL;
-    struct job_builder builder = {.complaints = complaints};
+    struct job_builder builder = {.complaints = complaints, .recorded = recorded};
     TRY(job_text_read(path, complaints, &text, &bytes, &folder, err));
     builder.folder = folder;
     builder.list.source = JOBS_FROM_MANIFEST;
@@ -22,6 +22,18 @@ done:
     job_builder_release(&builder);
     free(folder);
     return status;
+}
+
+int job_list_read(const char *path, struct job_list *out, struct complaints *complaints,
+                  struct error *err)
+{
+    return read_list(path, false, out, complaints, err);
+}
+
+int job_list_read_recorded(const char *path, struct job_list *out, struct complaints *complaints,
+                           struct error *err)
+{
+    return read_list(path, true, out, complaints, err);
 }
 
 bool job_list_varies(const struct job_list *list, enum param_id id) { return list->varies[id]; }

@@ -37,6 +37,11 @@ struct job_list {
 int job_list_read(const char *path, struct job_list *out, struct complaints *complaints,
                   struct error *err);
 
+/* Reads a store's own manifest as it stands: ids are believed, no file that it names is looked at,
+ * and plans are empty. For those who read results, where the inputs may be gone. */
+int job_list_read_recorded(const char *path, struct job_list *out, struct complaints *complaints,
+                           struct error *err);
+
 /* Whether two of the jobs have different values of a JOB parameter. */
 bool job_list_varies(const struct job_list *list, enum param_id id);
 

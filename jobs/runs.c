@@ -118,18 +118,6 @@ static int take_result(void *context, size_t index, const struct result_contents
     return runs_keep(runs, why->message, &run->error, err);
 }
 
-/* The results' paths, NULL for runs without one. */
-static char **result_paths(const struct runs *runs)
-{
-    char **paths = calloc(runs->count + 1, sizeof *paths);
-    for (size_t i = 0; paths && i < runs->count; i++) {
-        enum run_status status = runs->run[i].status;
-        if (status == RUN_DONE || status == RUN_UNREADABLE)
-            paths[i] = store_job_path(&runs->store, runs->run[i].id, JOB_RESULT);
-    }
-    return paths;
-}
-
 static void free_paths(char **paths, size_t count)
 {
     for (size_t i = 0; paths && i < count; i++)
@@ -137,12 +125,33 @@ static void free_paths(char **paths, size_t count)
     free(paths);
 }
 
+/* The results of the given runs (NULL: of all) that have one of the two statuses; NULL for others.
+ * Released with free_paths. */
+static int result_paths(const struct runs *runs, const size_t *which, size_t count,
+                        enum run_status one, enum run_status other, char ***out, struct error *err)
+{
+    char **paths = calloc(count + 1, sizeof *paths);
+    for (size_t i = 0; paths && i < count; i++) {
+        const struct run *run = &runs->run[which ? which[i] : i];
+        if (run->status != one && run->status != other)
+            continue;
+        paths[i] = store_job_path(&runs->store, run->id, JOB_RESULT);
+        if (!paths[i]) {
+            free_paths(paths, count);
+            paths = NULL;
+        }
+    }
+    *out = paths;
+    return paths ? 0 : no_memory(err);
+}
+
 static int read_results(struct runs *runs, struct error *err)
 {
-    char **paths = result_paths(runs);
-    if (!paths)
-        return no_memory(err);
-    int status =
+    char **paths;
+    int status = result_paths(runs, NULL, runs->count, RUN_DONE, RUN_UNREADABLE, &paths, err);
+    if (status != 0)
+        return status;
+    status =
         result_stream((const char *const *)paths, runs->count, RESULT_ENDS, take_result, runs, err);
     free_paths(paths, runs->count);
     return status;
@@ -261,6 +270,11 @@ bool runs_constant(const struct runs *runs, const struct run_column *column)
     return true;
 }
 
+bool runs_varies(const struct runs *runs, const struct run_column *column)
+{
+    return column->always || column->group == RUN_LOSS || !runs_constant(runs, column);
+}
+
 const char *runs_text(const struct run_column *column, size_t run, char text[NUMBER_TEXT])
 {
     if (column->texts)
@@ -328,26 +342,15 @@ static int visit_one(void *context, size_t index, const struct result_contents *
 int runs_visit(const struct runs *runs, const size_t *which, size_t count, bool images,
                runs_visitor *visit, void *context, struct error *err)
 {
-    int status = 0;
+    char **paths;
     if (!which)
         count = runs->count;
     struct visit all = {.runs = runs, .which = which, .visit = visit, .context = context};
-    char **paths = calloc(count + 1, sizeof *paths);
-    if (!paths)
-        return no_memory(err);
-    for (size_t i = 0; i < count; i++) {
-        const struct run *run = &runs->run[which ? which[i] : i];
-        if (run->status != RUN_DONE)
-            continue;
-        paths[i] = store_job_path(&runs->store, run->id, JOB_RESULT);
-        if (!paths[i]) {
-            status = no_memory(err);
-            goto done;
-        }
-    }
-    TRY(result_stream((const char *const *)paths, count,
-                      RESULT_HISTORY | (images ? RESULT_IMAGE : 0), visit_one, &all, err));
-done:
+    int status = result_paths(runs, which, count, RUN_DONE, RUN_DONE, &paths, err);
+    if (status != 0)
+        return status;
+    status = result_stream((const char *const *)paths, count,
+                           RESULT_HISTORY | (images ? RESULT_IMAGE : 0), visit_one, &all, err);
     free_paths(paths, count);
     free(all.values);
     return status;

@@ -70,6 +70,9 @@ const struct run_column *runs_column(const struct runs *runs, const char *name);
 /* Whether all runs that have a value in it have the same one. True where none has any. */
 bool runs_constant(const struct runs *runs, const struct run_column *column);
 
+/* Whether a table has it as a column: it always has, or it is a loss, or not constant. */
+bool runs_varies(const struct runs *runs, const struct run_column *column);
+
 /* One value as text, "" where there is none: numbers as number_format does. */
 const char *runs_text(const struct run_column *column, size_t run, char text[NUMBER_TEXT]);
 

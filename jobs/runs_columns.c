@@ -19,8 +19,8 @@ static const struct known_column job_columns[] = {
     {"id", "identity of the job: 16 hex digits of a SHA-256", "", true},
     {"name", "the job's name in the manifest", "", true},
     {"status", "done, running, waiting, failed, unreadable", "", true},
-    {"listed", "1: the job is in the manifest; 0: a result without one", "1", false},
-    {"failure", "how the last attempt ended, where it failed", "", false},
+    {"listed", "1: the job is in the manifest; 0: a result without one", "1", true},
+    {"failure", "how the last attempt ended, where it failed", "", true},
     {"error", "why there is no result", "", true},
     {"picture", "the picture, relative to the store", "", true},
     {"rows", "rows of its loss history", "1", true},
@@ -43,6 +43,22 @@ static const struct known_column fact_columns[] = {
     {"height", "height of the picture", "px", false},
     {"date_started", "when the render started, UTC", "", false},
     {"date_finished", "when it ended, UTC", "", false},
+    {"style_width", "width of the style image as used", "px", false},
+    {"style_height", "height of the style image as used", "px", false},
+    {"content_sha256", "SHA-256 of the content image", "", false},
+    {"style_sha256", "SHA-256 of the style image", "", false},
+    {"init_sha256", "SHA-256 of the image it started from", "", false},
+    {"weights_sha256", "SHA-256 of the network's weights", "", false},
+    {"picture_sha256", "SHA-256 of the picture's file", "", false},
+    {"weights_format", "format of the weight file", "", false},
+    {"weights_input", "what input the weights expect", "", false},
+    {"creator", "program that rendered it", "", false},
+    {"creator_version", "its version", "", false},
+    {"git_commit", "its commit", "", false},
+    {"numerics", "what decides the last bits of the numbers", "", false},
+    {"instruction_set", "instruction set of the kernels", "", false},
+    {"libraries", "libraries it ran on", "", false},
+    {"command_line", "command that rendered it", "", false},
 };
 
 /* Root attributes that say what kind of file it is, or stand in a column of their own. */
@@ -210,7 +226,7 @@ static bool is_fact(const char *name)
     for (size_t i = 0; i < COUNT(no_facts); i++)
         if (strcmp(name, no_facts[i]) == 0)
             return false;
-    return params_find(name, &id, NULL) != 0;
+    return params_find(name, &id, NULL) != 0 || param_table[id].scope != SCOPE_JOB;
 }
 
 static int put_attribute(struct runs *runs, size_t run, const struct hdf5_attribute *attribute,
