@@ -112,8 +112,40 @@ static int sync_folder(int folder, const char *path, struct error *err)
     return fail_errno(err, "cannot write the folder of '%s'", path);
 }
 
-/* The folder is opened before the rename: if that fails, the old file still stands. */
-int publish_commit(struct publication *publication, struct error *err)
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat sa, sb;
+    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+           sa.st_ino == sb.st_ino;
+}
+
+int publish_link(const char *from, const char *to)
+{
+    if (link(from, to) == 0 || (errno == EEXIST && is_same_file(from, to)))
+        return 0;
+    if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS)
+        return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+    return -1;
+}
+
+static int give_name(const struct publication *publication, bool *stands, struct error *err)
+{
+    if (!stands && rename(publication->temporary, publication->path) == 0)
+        return 0;
+    if (stands && publish_link(publication->temporary, publication->path) == 0) {
+        unlink(publication->temporary);
+        return 0;
+    }
+    if (stands && errno == EEXIST) {
+        *stands = true;
+        return 0;
+    }
+    return fail_errno(err, "cannot write '%s'", publication->path);
+}
+
+/* stands is NULL where a file that stands there is replaced. The folder is opened before the file
+ * gets its name: if that fails, nothing has changed. */
+static int commit(struct publication *publication, bool *stands, struct error *err)
 {
     int status, folder = -1;
     char *folder_path = folder_of(publication->path);
@@ -127,19 +159,29 @@ int publish_commit(struct publication *publication, struct error *err)
         status = fail_errno(err, "cannot open the folder '%s'", folder_path);
         goto done;
     }
-    if (rename(publication->temporary, publication->path) != 0) {
-        status = fail_errno(err, "cannot write '%s'", publication->path);
-        goto done;
-    }
-    TRY(sync_folder(folder, publication->path, err));
+    TRY(give_name(publication, stands, err));
+    if (!stands || !*stands)
+        TRY(sync_folder(folder, publication->path, err));
 done:
     if (status != 0)
         unlink(publication->temporary);
     if (folder >= 0)
         close(folder);
     free(folder_path);
-    publication_release(publication);
+    if (status != 0 || !stands || !*stands)
+        publication_release(publication);
     return status;
+}
+
+int publish_commit(struct publication *publication, struct error *err)
+{
+    return commit(publication, NULL, err);
+}
+
+int publish_new(struct publication *publication, bool *stands, struct error *err)
+{
+    *stands = false;
+    return commit(publication, stands, err);
 }
 
 void publish_abort(struct publication *publication)

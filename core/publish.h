@@ -3,6 +3,7 @@
 #define ATELIER_PUBLISH_H
 
 #include "error.h"
+#include <stdbool.h>
 
 /* A file being written under a temporary name in the folder of its final one. */
 struct publication {
@@ -20,6 +21,14 @@ int publish_begin(const char *path, struct publication *out, struct error *err);
  * Errors: E_ENVIRONMENT; the temporary file is removed and an earlier file stands as it was, unless
  * it was the last step that failed: then the new one is there, but may not outlive a power cut. */
 int publish_commit(struct publication *publication, struct error *err);
+
+/* As publish_commit, but never replaces: where a file of that name stands, *stands is true, nothing
+ * has happened, and the publication goes on: call again once that file is gone, or abort. */
+int publish_new(struct publication *publication, bool *stands, struct error *err);
+
+/* link(2) as NFS needs it: a link that was made is a success, whatever the server's second answer
+ * says. File systems without links get a rename that does not replace. -1 with errno. */
+int publish_link(const char *from, const char *to);
 
 /* Removes the temporary file, if there is one, and releases the publication. Safe on {0}. */
 void publish_abort(struct publication *publication);

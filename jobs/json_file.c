@@ -1,6 +1,5 @@
 #include "json_file.h"
 
-#include "publish.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -26,23 +25,31 @@ static int write_text(const char *path, const char *text, struct error *err)
     return status;
 }
 
-int json_file_write(const char *path, json_t *value, struct error *err)
+int json_file_stage(const char *path, json_t *value, struct publication *staged, struct error *err)
 {
     int status = 0;
-    struct publication staged = {0};
+    struct publication made = {0};
     char *text = value ? json_dumps(value, JSON_INDENT(1) | JSON_REAL_PRECISION(15)) : NULL;
     if (!text) {
         status = fail(err, E_ENVIRONMENT, "not enough memory to write '%s'", path);
         goto done;
     }
-    TRY(publish_begin(path, &staged, err));
-    TRY(write_text(staged.temporary, text, err));
-    TRY(publish_commit(&staged, err));
+    TRY(publish_begin(path, &made, err));
+    TRY(write_text(made.temporary, text, err));
+    *staged = made;
+    made = (struct publication){0};
 done:
-    publish_abort(&staged);
+    publish_abort(&made);
     free(text);
     json_decref(value);
     return status;
+}
+
+int json_file_write(const char *path, json_t *value, struct error *err)
+{
+    struct publication staged;
+    int status = json_file_stage(path, value, &staged, err);
+    return status == 0 ? publish_commit(&staged, err) : status;
 }
 
 static int check_size(int file, const char *path, struct error *err)

@@ -3,6 +3,7 @@
 #define ATELIER_JSON_FILE_H
 
 #include "error.h"
+#include "publish.h"
 #include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,6 +11,9 @@
 /* Publishes `value` (a new reference, taken over; NULL: out of memory) as the file's whole content.
  * Errors: E_ENVIRONMENT: an earlier file stands as it was; E_INPUT as publish_begin. */
 int json_file_write(const char *path, json_t *value, struct error *err);
+
+/* The first half of that: writes the temporary file alone. *staged is written on success only. */
+int json_file_stage(const char *path, json_t *value, struct publication *staged, struct error *err);
 
 /* Reads an object. *value is a new reference, or NULL if there is no such file.
  * Errors: E_INPUT: no JSON, no object, longer than 16 MB; E_ENVIRONMENT. */

@@ -1,0 +1,416 @@
+#include "claim.h"
+
+#include "json_file.h"
+#include "publish.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char successor_name[] = ".claim.after.";
+static const double look_s = 0.05;
+/* A live owner in sight may be on its way out: killed a moment ago, say. */
+static const double grace_s = 2;
+
+static int fail_memory(struct error *err) { return fail(err, E_ENVIRONMENT, "not enough memory"); }
+
+/* --- processes --- */
+
+/* Field 22 of /proc/PID/stat; 0: no such process, or only its exit code is left of it. */
+static uint64_t process_start(pid_t pid)
+{
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    if (file >= 0)
+        close(file);
+    text[length > 0 ? length : 0] = 0;
+    char *at = strrchr(text, ')'); /* the name before it may hold anything */
+    if (!at || !at[1] || !at[2] || strchr("ZX", at[2]))
+        return 0;
+    for (int field = 2; field < 22 && at; field++)
+        at = strchr(at + 1, ' ');
+    return at ? strtoull(at + 1, NULL, 10) : 0;
+}
+
+/* What tells this machine's run and its process numbers from all others; empty where unknown. */
+static void find_place(struct claim *claim)
+{
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (file && fscanf(file, "%39s", claim->boot) != 1)
+        claim->boot[0] = 0;
+    if (file)
+        fclose(file);
+    ssize_t length = readlink("/proc/self/ns/pid", claim->pid_space, sizeof claim->pid_space - 1);
+    claim->pid_space[length > 0 ? length : 0] = 0;
+}
+
+static bool is_visible(const struct claim *who)
+{
+    struct claim here = {0};
+    find_place(&here);
+    return here.boot[0] && here.pid_space[0] && strcmp(here.boot, who->boot) == 0 &&
+           strcmp(here.pid_space, who->pid_space) == 0;
+}
+
+/* --- the file --- */
+
+static json_t *pack(const struct claim *claim)
+{
+    return json_pack("{s:o, s:I, s:I, s:s, s:s, s:s, s:s, s:b}", "host", json_any_text(claim->host),
+                     "pid", (json_int_t)claim->pid, "pid_start", (json_int_t)claim->pid_start,
+                     "boot", claim->boot, "pid_space", claim->pid_space, "nonce", claim->nonce,
+                     "started", claim->started, "ending", claim->ending);
+}
+
+static void unpack(const json_t *object, struct claim *out)
+{
+    *out = (struct claim){.pid = (pid_t)json_whole(object, "pid", 0),
+                          .pid_start = (uint64_t)json_whole(object, "pid_start", 0),
+                          .ending = json_is_true(json_object_get(object, "ending"))};
+    json_copy_text(object, "nonce", out->nonce, sizeof out->nonce);
+    json_copy_text(object, "host", out->host, sizeof out->host);
+    json_copy_text(object, "started", out->started, sizeof out->started);
+    json_copy_text(object, "boot", out->boot, sizeof out->boot);
+    json_copy_text(object, "pid_space", out->pid_space, sizeof out->pid_space);
+}
+
+/* Who is named in a file, and whether that one lives. */
+struct sight {
+    struct claim who; /* empty nonce: there is no such file */
+    enum claim_state state;
+    struct timespec touched; /* its heartbeat */
+    double age;              /* of that, in seconds */
+};
+
+/* Reading comes first: what opens a file is shown its newest attributes, on NFS, too. */
+static int read_claim(const char *path, struct sight *out, struct error *err)
+{
+    json_t *object = NULL;
+    struct stat info;
+    int status = json_file_read(path, &object, err);
+    if (status != 0)
+        return status;
+    *out = (struct sight){0};
+    if (!object || stat(path, &info) != 0) {
+        json_decref(object);
+        return 0;
+    }
+    unpack(object, &out->who);
+    out->touched = info.st_mtim;
+    json_decref(object);
+    return out->who.nonce[0] ? 0 : fail(err, E_INPUT, "'%s' is not a claim of atelier's", path);
+}
+
+static double seconds_between(struct timespec from, struct timespec to)
+{
+    return (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
+}
+
+static void judge(struct sight *seen, struct timespec now, double lost_after_s)
+{
+    if (!seen->who.nonce[0])
+        return; /* CLAIM_FREE */
+    seen->age = fmax(seconds_between(seen->touched, now), 0);
+    bool dead = is_visible(&seen->who) ? process_start(seen->who.pid) != seen->who.pid_start
+                                       : seen->age > lost_after_s;
+    seen->state = dead ? CLAIM_DEAD : CLAIM_ALIVE;
+}
+
+int claim_look(const struct store *store, double lost_after_s, struct claim *who,
+               enum claim_state *state, double *age, struct error *err)
+{
+    struct sight seen;
+    struct timespec now;
+    char *path = store_path(store, STORE_CLAIM);
+    int status = path ? read_claim(path, &seen, err) : fail_memory(err);
+    free(path);
+    if (status != 0)
+        return status;
+    clock_gettime(CLOCK_REALTIME, &now);
+    judge(&seen, now, lost_after_s);
+    *who = seen.who;
+    *state = seen.state;
+    *age = seen.age;
+    return 0;
+}
+
+/* --- taking it --- */
+
+/* One who wants the claim. */
+struct taker {
+    const char *folder;        /* the store's */
+    char *path;                /* of the claim */
+    struct publication staged; /* our own, beside it */
+    struct claim self;
+    double lost_after_s;
+    /* whom it waits for, since when, and the heartbeat that it saw first */
+    char waits_for[NONCE_TEXT];
+    double since;
+    struct timespec first_touched;
+};
+
+static int make_nonce(char nonce[NONCE_TEXT], struct error *err)
+{
+    unsigned char bytes[(NONCE_TEXT - 1) / 2];
+    if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
+        return fail_errno(err, "no random numbers");
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(nonce + 2 * i, 3, "%02x", bytes[i]);
+    return 0;
+}
+
+static int describe_self(struct claim *self, struct error *err)
+{
+    *self = (struct claim){.pid = getpid(), .pid_start = process_start(getpid())};
+    gethostname(self->host, sizeof self->host - 1);
+    clock_utc(clock_now(), self->started);
+    find_place(self);
+    return make_nonce(self->nonce, err);
+}
+
+/* Touches our own file, which shows that we live, and tells the file system's time by it. */
+static int tell_time(const struct taker *t, struct timespec *now, struct error *err)
+{
+    struct stat info;
+    const char *own = t->staged.temporary;
+    if (utimensat(AT_FDCWD, own, NULL, 0) != 0 || stat(own, &info) != 0)
+        return fail_errno(err, "cannot write '%s'", t->path);
+    *now = info.st_mtim;
+    return 0;
+}
+
+static int look(const struct taker *t, const char *path, struct sight *out, struct error *err)
+{
+    struct timespec now = {0};
+    int status = 0;
+    TRY(read_claim(path, out, err));
+    TRY(tell_time(t, &now, err));
+    judge(out, now, t->lost_after_s);
+done:
+    return status;
+}
+
+/* Becomes the one successor of a dead owner, or of the last dead one in the chain behind it. *link
+ * is ours then, caller frees; NULL where somebody was faster, whom *seen shows. */
+static int join_chain(const struct taker *t, const struct sight *dead, struct sight *seen,
+                      char **link, struct error *err)
+{
+    *seen = *dead;
+    do {
+        char *path = NULL;
+        if (asprintf(&path, "%s/%s%s", t->folder, successor_name, seen->who.nonce) < 0)
+            return fail_memory(err);
+        if (publish_link(t->staged.temporary, path) == 0) {
+            *link = path;
+            return 0;
+        }
+        int status =
+            errno == EEXIST ? look(t, path, seen, err) : fail_errno(err, "cannot write '%s'", path);
+        free(path);
+        if (status != 0)
+            return status;
+    } while (seen->state == CLAIM_DEAD);
+    *link = NULL;
+    return 0;
+}
+
+/* All links but our own successor's: their owners' nonces never come again. */
+static void clear_chains(const struct taker *t)
+{
+    DIR *entries = opendir(t->folder);
+    size_t stem = strlen(successor_name);
+    for (struct dirent *entry; entries && (entry = readdir(entries));)
+        if (strncmp(entry->d_name, successor_name, stem) == 0 &&
+            strcmp(entry->d_name + stem, t->self.nonce) != 0)
+            unlinkat(dirfd(entries), entry->d_name, 0);
+    if (entries)
+        closedir(entries);
+}
+
+/* As its last successor, replaces the claim of a dead owner if that still is what stands there. */
+static int replace_dead(const struct taker *t, const struct claim *dead, bool *taken,
+                        struct error *err)
+{
+    struct sight now;
+    int status = look(t, t->path, &now, err);
+    if (status != 0 || strcmp(now.who.nonce, dead->nonce) != 0)
+        return status;
+    if (rename(t->staged.temporary, t->path) != 0)
+        return fail_errno(err, "cannot write '%s'", t->path);
+    *taken = true;
+    return 0;
+}
+
+static int take_over(const struct taker *t, const struct sight *dead, struct sight *seen,
+                     bool *taken, struct error *err)
+{
+    char *link;
+    int status = join_chain(t, dead, seen, &link, err);
+    if (status != 0 || !link)
+        return status;
+    status = replace_dead(t, &dead->who, taken, err);
+    if (!*taken)
+        unlink(link);
+    free(link);
+    *seen = (struct sight){0}; /* if not taken, somebody was faster: look again */
+    return status;
+}
+
+/* One try. Where it fails because of somebody, *seen shows whom; nobody: try again at once. */
+static int try_once(const struct taker *t, struct sight *seen, bool *taken, struct error *err)
+{
+    struct sight owner;
+    *seen = (struct sight){0};
+    int status = look(t, t->path, &owner, err);
+    if (status != 0)
+        return status;
+    if (owner.state == CLAIM_DEAD)
+        return take_over(t, &owner, seen, taken, err);
+    if (owner.state == CLAIM_ALIVE)
+        *seen = owner;
+    else if (publish_link(t->staged.temporary, t->path) == 0)
+        *taken = true;
+    else if (errno != EEXIST)
+        return fail_errno(err, "cannot write '%s'", t->path);
+    return 0;
+}
+
+/* Whether there is hope that a live owner goes soon, or shows itself dead. */
+static bool is_worth_waiting(struct taker *t, const struct sight *owner,
+                             const struct claim_hooks *hooks)
+{
+    double now = clock_seconds();
+    bool visible = is_visible(&owner->who);
+    if (strcmp(t->waits_for, owner->who.nonce) != 0) {
+        memcpy(t->waits_for, owner->who.nonce, sizeof t->waits_for);
+        t->since = now;
+        t->first_touched = owner->touched;
+        if (hooks && hooks->on_wait && (owner->who.ending || !visible))
+            hooks->on_wait(hooks->context, &owner->who, owner->age);
+    }
+    bool beats = seconds_between(t->first_touched, owner->touched) != 0;
+    double patience = owner->who.ending || (!visible && !beats) ? 2 * t->lost_after_s
+                      : visible                                 ? fmin(grace_s, t->lost_after_s)
+                                                                : 0;
+    return now - t->since < patience;
+}
+
+static int refuse(const struct taker *t, const struct sight *owner, struct error *err)
+{
+    const struct claim *who = &owner->who;
+    return fail(err, E_ENVIRONMENT,
+                "another batch is at work in '%s': process %ld on %s since %s, last sign of life "
+                "%.0f s ago",
+                t->folder, (long)who->pid, who->host, who->started, owner->age);
+}
+
+static int take(struct taker *t, const struct claim_hooks *hooks, struct error *err)
+{
+    int status = 0;
+    bool taken = false;
+    struct sight seen;
+    for (;;) {
+        TRY(try_once(t, &seen, &taken, err));
+        if (taken)
+            break;
+        if (seen.state == CLAIM_FREE)
+            continue;
+        if (!is_worth_waiting(t, &seen, hooks))
+            return refuse(t, &seen, err);
+        if (hooks && hooks->should_stop && hooks->should_stop(hooks->context))
+            return fail(err, E_INTERRUPTED, "interrupted");
+        nanosleep(&(struct timespec){0, (long)(look_s * 1e9)}, NULL);
+    }
+    clear_chains(t);
+done:
+    return status;
+}
+
+int claim_take(const struct store *store, double lost_after_s, const struct claim_hooks *hooks,
+               struct claim *out, struct error *err)
+{
+    int status = 0;
+    struct taker t = {.folder = store->folder,
+                      .path = store_path(store, STORE_CLAIM),
+                      .lost_after_s = lost_after_s};
+    if (!t.path)
+        return fail_memory(err);
+    TRY(describe_self(&t.self, err));
+    TRY(json_file_stage(t.path, pack(&t.self), &t.staged, err));
+    TRY(take(&t, hooks, err));
+    *out = t.self;
+done:
+    publish_abort(&t.staged);
+    free(t.path);
+    return status;
+}
+
+/* --- having it --- */
+
+/* *path is the claim's, which is ours; caller frees. */
+static int check_ours(const struct store *store, const struct claim *claim, char **path,
+                      struct error *err)
+{
+    int status = 0;
+    struct sight seen;
+    char *own = store_path(store, STORE_CLAIM);
+    if (!own)
+        return fail_memory(err);
+    TRY(read_claim(own, &seen, err));
+    if (!seen.who.nonce[0])
+        status = fail(err, E_FAILED, "the claim on '%s' was removed", store->folder);
+    else if (strcmp(seen.who.nonce, claim->nonce) != 0)
+        status = fail(err, E_FAILED, "process %ld on %s has taken over '%s'", (long)seen.who.pid,
+                      seen.who.host, store->folder);
+done:
+    if (status == 0)
+        *path = own;
+    else
+        free(own);
+    return status;
+}
+
+int claim_refresh(const struct store *store, const struct claim *claim, struct error *err)
+{
+    char *path;
+    int status = check_ours(store, claim, &path, err);
+    if (status != 0)
+        return status;
+    if (utimensat(AT_FDCWD, path, NULL, 0) != 0)
+        status = fail_errno(err, "cannot touch '%s'", path);
+    free(path);
+    return status;
+}
+
+int claim_end(const struct store *store, struct claim *claim, struct error *err)
+{
+    char *path;
+    int status = check_ours(store, claim, &path, err);
+    if (status != 0)
+        return status;
+    claim->ending = true;
+    status = json_file_write(path, pack(claim), err);
+    free(path);
+    return status;
+}
+
+int claim_release(const struct store *store, const struct claim *claim, struct error *err)
+{
+    char *path;
+    int status = check_ours(store, claim, &path, err);
+    if (status != 0)
+        return status;
+    if (unlink(path) != 0)
+        status = fail_errno(err, "cannot remove '%s'", path);
+    free(path);
+    return status;
+}

@@ -1,0 +1,66 @@
+/* Who is at work in a store: the file `claim`, so that two batches never share one.
+ *
+ *   {"host", "pid", "pid_start", "boot", "pid_space", "nonce", "started", "ending"}
+ *
+ * It appears whole and exclusively (written beside, then linked), and its time of modification is
+ * the owner's heartbeat. Its owner is dead when its process is gone, where that can be seen from
+ * here (same boot, same pid namespace; pid_start tells a pid used again), else when the heartbeat
+ * is older than lost_after. Nothing here needs flock or O_EXCL: link and rename are atomic on NFS,
+ * too.
+ *
+ * Taking over from a dead owner X: whoever links its own claim as `.claim.after.X` is X's one
+ * successor, or where that one died, too, its successor's. Only the last of that chain, having seen
+ * that the claim still is X's, renames its own over it. The chain is cleared after that, never
+ * before, and no nonce comes twice: no two takers get through. */
+#ifndef ATELIER_CLAIM_H
+#define ATELIER_CLAIM_H
+
+#include "clock.h"
+#include "store.h"
+#include "verdict.h"
+#include <sys/types.h>
+
+struct claim {
+    char nonce[NONCE_TEXT]; /* empty: nobody */
+    char host[HOST_TEXT];
+    pid_t pid;
+    char started[CLOCK_TEXT];
+    bool ending; /* was told to stop and soon will be gone */
+    /* how to look for the process */
+    uint64_t pid_start; /* in clock ticks since boot */
+    char boot[40], pid_space[40];
+};
+
+enum claim_state { CLAIM_FREE, CLAIM_ALIVE, CLAIM_DEAD };
+
+/* What stands there. *age is the heartbeat's in seconds, by the file system's clock; 0 when free.
+ * Writes nothing, so that anybody may look. Errors: E_INPUT: the file makes no sense;
+ * E_ENVIRONMENT. */
+int claim_look(const struct store *store, double lost_after_s, struct claim *who,
+               enum claim_state *state, double *age, struct error *err);
+
+/* Takes the claim: at once where nobody has it or its owner is dead. An owner that cannot be seen
+ * from here and is silent is waited for, until it shows a sign of life or lost_after has passed;
+ * one that is ending, until it is gone, for lost_after at most. on_wait (may be NULL) is told once
+ * whom it waits for; should_stop (may be NULL) is asked all the while.
+ * Errors: E_ENVIRONMENT: "... is at work in 'x' (host, pid, age)", or it cannot be written;
+ * E_INTERRUPTED: should_stop said so; E_INPUT: the file makes no sense. */
+struct claim_hooks {
+    void *context;
+    void (*on_wait)(void *context, const struct claim *who, double age);
+    bool (*should_stop)(void *context);
+};
+int claim_take(const struct store *store, double lost_after_s, const struct claim_hooks *hooks,
+               struct claim *out, struct error *err);
+
+/* The heartbeat. Errors: E_FAILED: the claim is not ours any more; E_ENVIRONMENT. */
+int claim_refresh(const struct store *store, const struct claim *claim, struct error *err);
+
+/* Says that this batch is about to end: another one then waits instead of giving up.
+ * Errors: as claim_refresh. */
+int claim_end(const struct store *store, struct claim *claim, struct error *err);
+
+/* Removes the claim, if it is ours still. Errors: as claim_refresh. */
+int claim_release(const struct store *store, const struct claim *claim, struct error *err);
+
+#endif
