@@ -15,6 +15,8 @@ int command_render(int argc, char **argv);
 void help_render(void);
 int command_expand(int argc, char **argv);
 void help_expand(void);
+int command_batch(int argc, char **argv);
+void help_batch(void);
 int command_weights(int argc, char **argv);
 void help_weights(void);
 int command_help(int argc, char **argv);

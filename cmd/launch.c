@@ -1,0 +1,422 @@
+/* mpirun, started, watched and ended. Its own exit code says nothing after the loss of a rank, and
+ * after the loss of a host it hangs: the batch's verdict is in the store, under the nonce that
+ * rank 0 tells us through its stdout. */
+#include "batch.h"
+
+#include "clock.h"
+#include "stop.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A line from rank 0 to its launcher starts with this. */
+#define SECRET "\001atelier "
+
+static const double look_s = 0.25, after_verdict_s = 3, after_term_s = 3, graceful_s = 8,
+                    verdict_wait_s = 2;
+
+enum { WORDS_MAX = 512, LINE_MAX_TEXT = 4096 };
+
+bool launch_wanted(const struct batch_options *options)
+{
+    return options->ranks > 0 || options->hosts;
+}
+
+/* --- the other end: rank 0 --- */
+
+bool launched(void) { return getenv("ATELIER_LAUNCHED") != NULL; }
+
+void launched_tell_nonce(const char *nonce)
+{
+    if (launched())
+        printf(SECRET "nonce %s\n", nonce);
+    fflush(stdout);
+}
+
+void launched_tell_code(int code)
+{
+    if (launched())
+        printf(SECRET "code %d\n", code);
+    fflush(stdout);
+}
+
+/* --- mpirun's command --- */
+
+/* The first line of `mpirun --version`; its major version, 0 if it is no Open MPI. */
+static int probe_version(char *line, int size)
+{
+    int major = 0;
+    FILE *pipe = popen("mpirun --version 2>/dev/null", "re");
+    line[0] = 0;
+    if (pipe && fgets(line, size, pipe))
+        line[strcspn(line, "\n")] = 0;
+    if (pipe)
+        pclose(pipe);
+    return sscanf(line, "mpirun (Open MPI) %d", &major) == 1 ? major : 0;
+}
+
+struct words {
+    size_t count;
+    char *list[WORDS_MAX + 1];
+    char *texts; /* of --mpirun-args, cut up */
+    char number[32];
+};
+
+static void add(struct words *words, const char *word)
+{
+    if (words->count < WORDS_MAX)
+        words->list[words->count++] = (char *)(uintptr_t)word;
+}
+
+static void add_all(struct words *words, const char *const *list)
+{
+    for (; *list; list++)
+        add(words, *list);
+}
+
+/* Ranks are light and share all processors of their host: binding would give every render that a
+ * rank starts no more than the rank's own core. */
+static void add_flags(struct words *words, int major)
+{
+    static const char *const version_4[] = {"--enable-recovery", "--oversubscribe", NULL};
+    static const char *const version_5[] = {"--runtime-options", "recoverable,continuous",
+                                            "--map-by", "slot:oversubscribe", NULL};
+    add_all(words, major >= 5 ? version_5 : version_4);
+    add_all(words, (const char *const[]){"--bind-to", "none", "-x", "ATELIER_LAUNCHED", NULL});
+    if (getenv("ATELIER_LIVE"))
+        add_all(words, (const char *const[]){"-x", "ATELIER_LIVE", NULL});
+}
+
+/* Splits at blanks; single and double quotes keep them. */
+static bool add_given(struct words *words, const char *text)
+{
+    char *to = words->texts = strdup(text), quote = 0;
+    bool inside = false;
+    for (char *from = to; to && *from; from++) {
+        bool blank = (*from == ' ' || *from == '\t') && !quote;
+        if (*from == quote || (!quote && (*from == '\'' || *from == '"'))) {
+            quote = quote ? 0 : *from;
+            blank = false;
+            if (!inside)
+                add(words, to);
+            inside = true;
+        } else if (blank) {
+            if (inside)
+                *to++ = 0;
+            inside = false;
+        } else {
+            if (!inside)
+                add(words, to);
+            inside = true;
+            *to++ = *from;
+        }
+    }
+    if (to)
+        *to = 0;
+    return words->texts != NULL;
+}
+
+static int make_command(struct words *words, int major, int argc, char **argv,
+                        const struct batch_options *options, const char *program, struct error *err)
+{
+    add(words, "mpirun");
+    add_flags(words, major);
+    if (options->ranks > 0) {
+        snprintf(words->number, sizeof words->number, "%lld", (long long)options->ranks);
+        add_all(words, (const char *const[]){"-n", words->number, NULL});
+    }
+    if (options->hosts)
+        add_all(words, (const char *const[]){"--host", options->hosts, NULL});
+    if (options->mpirun_args && !add_given(words, options->mpirun_args))
+        return fail(err, E_ENVIRONMENT, "not enough memory");
+    add(words, program);
+    for (int i = 0; i < argc; i++)
+        add(words, argv[i]);
+    words->list[words->count] = NULL;
+    return words->count < WORDS_MAX ? 0 : fail(err, E_INPUT, "too many words for mpirun");
+}
+
+/* Open MPI refuses to be started by root unless told twice that it is meant. A render reads what
+ * the person gave it and writes into one folder; in a container root is often the only user there
+ * is. */
+static void allow_root(void)
+{
+    if (geteuid() != 0)
+        return;
+    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
+    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
+}
+
+static void pass_terminal(bool quiet)
+{
+    struct winsize size;
+    char text[16];
+    if (quiet || !isatty(STDERR_FILENO))
+        return;
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    snprintf(text, sizeof text, "%d", known ? size.ws_col : 80);
+    setenv("ATELIER_LIVE", text, 1);
+}
+
+/* --- the process --- */
+
+struct launched_mpirun {
+    pid_t pid; /* 0: it has ended */
+    int how;   /* of waitpid */
+    int lines; /* rank 0's stdout */
+    char line[LINE_MAX_TEXT];
+    size_t used;
+    char nonce[NONCE_TEXT];
+    int told_code; /* -1: nothing */
+    bool stopping, terminated;
+    double stop_at, term_at, verdict_at, looked_at;
+    struct store store;
+    const char *folder;
+    struct verdict verdict;
+    bool orphaned; /* the coordinator died without a verdict */
+};
+
+/* Ctrl-C is for us, who pass on what is meant by it; if we are killed, mpirun is told to end. */
+static void become_mpirun(char *const *words, int out, pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)
+        _exit(1);
+    setpgid(0, 0);
+    int in = open("/dev/null", O_RDONLY);
+    dup2(in, STDIN_FILENO);
+    dup2(out, STDOUT_FILENO);
+    signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
+    execvp(words[0], words);
+    _exit(127);
+}
+
+static int start(struct launched_mpirun *run, char *const *words, struct error *err)
+{
+    int pipes[2];
+    pid_t self = getpid();
+    if (pipe2(pipes, O_CLOEXEC) != 0)
+        return fail_errno(err, "cannot open a pipe to mpirun");
+    run->pid = fork();
+    if (run->pid == 0)
+        become_mpirun(words, pipes[1], self);
+    close(pipes[1]);
+    run->lines = pipes[0];
+    fcntl(run->lines, F_SETFL, O_NONBLOCK);
+    return run->pid > 0 ? 0 : fail_errno(err, "cannot start mpirun");
+}
+
+/* --- what rank 0 says --- */
+
+static void take_secret(struct launched_mpirun *run, const char *line)
+{
+    char nonce[NONCE_TEXT];
+    int code;
+    if (sscanf(line, "nonce %32s", nonce) == 1)
+        memcpy(run->nonce, nonce, sizeof run->nonce);
+    else if (sscanf(line, "code %d", &code) == 1)
+        run->told_code = code;
+}
+
+/* Passes text on, line by line, but for what is meant for us. */
+static void take_line(struct launched_mpirun *run, size_t length)
+{
+    char end = run->line[length];
+    run->line[length] = 0;
+    if (strncmp(run->line, SECRET, strlen(SECRET)) == 0) {
+        take_secret(run, run->line + strlen(SECRET));
+    } else {
+        fwrite(run->line, 1, length, stdout);
+        if (end == '\n')
+            putchar('\n');
+        fflush(stdout);
+    }
+}
+
+static bool read_lines(struct launched_mpirun *run)
+{
+    ssize_t got = read(run->lines, run->line + run->used, sizeof run->line - 1 - run->used);
+    if (got <= 0)
+        return false;
+    run->used += (size_t)got;
+    for (char *end; (end = memchr(run->line, '\n', run->used));) {
+        size_t length = (size_t)(end - run->line);
+        take_line(run, length);
+        run->used -= length + 1;
+        memmove(run->line, end + 1, run->used);
+    }
+    if (run->used == sizeof run->line - 1) {
+        take_line(run, run->used);
+        run->used = 0;
+    }
+    return true;
+}
+
+/* --- looking after it --- */
+
+static void signal_mpirun(struct launched_mpirun *run, int number)
+{
+    if (run->pid > 0)
+        kill(run->pid, number);
+}
+
+static void terminate(struct launched_mpirun *run, double now)
+{
+    if (!run->terminated)
+        signal_mpirun(run, SIGTERM);
+    else if (now - run->term_at > after_term_s)
+        signal_mpirun(run, SIGKILL);
+    if (!run->terminated)
+        run->term_at = now;
+    run->terminated = true;
+}
+
+/* The first signal is passed on as the graceful one; a SIGTERM waits only so long. */
+static void pass_signals(struct launched_mpirun *run, double now)
+{
+    const char *name = stop_signal();
+    if (!name)
+        return;
+    if (!run->stopping) {
+        signal_mpirun(run, SIGUSR1);
+        run->stopping = true;
+        run->stop_at = now;
+    }
+    if (strcmp(name, "SIGTERM") == 0 && now - run->stop_at > graceful_s)
+        terminate(run, now);
+}
+
+static bool verdict_is_ours(struct launched_mpirun *run)
+{
+    struct verdict verdict;
+    if (!run->nonce[0] || run->verdict.nonce[0])
+        return run->verdict.nonce[0] != 0;
+    if (!run->store.folder && store_open(run->folder, &run->store, NULL) != 0)
+        return false;
+    if (verdict_read(&run->store, &verdict, NULL) == 0 && strcmp(verdict.nonce, run->nonce) == 0)
+        run->verdict = verdict;
+    return run->verdict.nonce[0] != 0;
+}
+
+static bool coordinator_died(struct launched_mpirun *run, double lost_after)
+{
+    struct claim who;
+    enum claim_state state;
+    double age;
+    return run->nonce[0] && run->store.folder &&
+           claim_look(&run->store, lost_after, &who, &state, &age, NULL) == 0 &&
+           (state == CLAIM_FREE || strcmp(who.nonce, run->nonce) != 0 || state == CLAIM_DEAD) &&
+           !verdict_is_ours(run);
+}
+
+static void look_at_store(struct launched_mpirun *run, double now, double lost_after)
+{
+    if (now - run->looked_at < look_s)
+        return;
+    run->looked_at = now;
+    if (verdict_is_ours(run)) {
+        if (run->verdict_at == 0)
+            run->verdict_at = now;
+        if (now - run->verdict_at > after_verdict_s)
+            terminate(run, now);
+    } else if (run->orphaned || coordinator_died(run, lost_after)) {
+        run->orphaned = true;
+        terminate(run, now);
+    }
+}
+
+static void watch(struct launched_mpirun *run, double lost_after)
+{
+    while (run->pid > 0) {
+        struct pollfd file = {.fd = run->lines, .events = POLLIN};
+        poll(&file, 1, 50);
+        while (read_lines(run))
+            ;
+        if (file.revents & POLLHUP)
+            usleep(20000);
+        double now = clock_seconds();
+        if (waitpid(run->pid, &run->how, WNOHANG) == run->pid)
+            run->pid = 0;
+        pass_signals(run, now);
+        look_at_store(run, now, lost_after);
+    }
+    while (read_lines(run))
+        ;
+    if (run->used > 0)
+        take_line(run, run->used);
+}
+
+/* --- the verdict --- */
+
+/* When mpirun is killed, rank 0 notices and still writes its verdict. */
+static bool wait_for_verdict(struct launched_mpirun *run, double lost_after)
+{
+    double until = clock_seconds() + verdict_wait_s;
+    while (!verdict_is_ours(run) && run->nonce[0] && clock_seconds() < until &&
+           !coordinator_died(run, lost_after))
+        usleep(20000);
+    return verdict_is_ours(run);
+}
+
+static int judge(struct launched_mpirun *run, double lost_after, struct error *err)
+{
+    int code = WIFEXITED(run->how) ? WEXITSTATUS(run->how) : 128 + WTERMSIG(run->how);
+    if (wait_for_verdict(run, lost_after))
+        return run->verdict.code;
+    if (run->nonce[0])
+        return fail(err, E_INTERRUPTED,
+                    "rank 0 ended without a verdict; the same command goes on with what is left");
+    if (run->told_code >= 0)
+        return run->told_code; /* it has said why */
+    if (stop_requested())
+        return fail(err, E_INTERRUPTED, "interrupted by %s before it began", stop_signal());
+    if (code == 0 || code >= 128)
+        return fail(err, E_INTERRUPTED, "mpirun or rank 0 was killed before the batch began");
+    if (code == 127)
+        return fail(err, E_ENVIRONMENT,
+                    "there is no mpirun: install Open MPI, or leave out --ranks");
+    return fail(err, E_ENVIRONMENT, "mpirun ended with %d before the batch began", code);
+}
+
+int launch(int argc, char **argv, const struct batch_options *options, const char *folder,
+           struct error *err)
+{
+    int status = 0;
+    char version[256], *program = program_path();
+    struct words words = {0};
+    struct launched_mpirun run = {.lines = -1, .told_code = -1, .folder = folder};
+    int major = probe_version(version, sizeof version);
+    if (major == 0) {
+        status = *version ? fail(err, E_ENVIRONMENT,
+                                 "mpirun is not Open MPI's (it says '%s'): put Open MPI's first in "
+                                 "PATH, or start atelier batch with your own launcher",
+                                 version)
+                          : fail(err, E_ENVIRONMENT,
+                                 "there is no mpirun: install Open MPI, or leave out --ranks");
+        goto done;
+    }
+    allow_root();
+    pass_terminal(options->quiet);
+    setenv("ATELIER_LAUNCHED", "1", 1);
+    TRY(make_command(&words, major, argc, argv, options, program, err));
+    TRY(start(&run, words.list, err));
+    watch(&run, options->lost_after);
+    status = judge(&run, options->lost_after, err);
+done:
+    if (run.lines >= 0)
+        close(run.lines);
+    store_release(&run.store);
+    free(words.texts);
+    free(program);
+    return status;
+}

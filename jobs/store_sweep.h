@@ -1,0 +1,18 @@
+/* The sweep that a store belongs to: sweep.yaml as given, manifest.csv as expanded. */
+#ifndef ATELIER_STORE_SWEEP_H
+#define ATELIER_STORE_SWEEP_H
+
+#include "job_list.h"
+#include "store.h"
+
+/* Makes this sweep the store's, which must be claimed. One that lacks jobs of the sweep before is
+ * refused, unless replace: a mistyped file would otherwise orphan what has been rendered. Results
+ * stay in any case. Files that stay the same are not written.
+ * Errors: E_INPUT: names jobs that are missing; E_ENVIRONMENT. */
+int store_sweep_take(const struct store *store, const struct job_list *list, bool replace,
+                     struct error *err);
+
+/* The same, only asked: nothing is written. */
+int store_sweep_check(const struct store *store, const struct job_list *list, struct error *err);
+
+#endif

@@ -1,0 +1,844 @@
+#include "conduct.h"
+
+#include "clock.h"
+#include "hdf5_probe.h"
+#include "host.h"
+#include "job_command.h"
+#include "records.h"
+#include <fcntl.h>
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MESSAGES_AT_ONCE = 256, EVENT_FIELDS = 8, LINE_TEXT = 1024 };
+
+static const double hurry_s = 1.2; /* mpirun kills two seconds after SIGTERM */
+static const double shortest_farewell_s = 2, linger_s = 0.7;
+
+enum phase { GATHERING, WORKING, LEAVING, OVER };
+
+struct conductor {
+    struct transport *transport;
+    const struct store *store;
+    struct claim *claim;
+    const struct job_list *list;
+    const struct job_cost *costs;
+    const struct conduct_settings *settings;
+    const struct conduct_hooks *hooks;
+    struct outcome *out; /* done and failed: by earlier batches, until the end */
+    struct coordinator *coordinator;
+    struct records records;
+    struct seat *seats; /* [transport->size] */
+    struct agent agent; /* rank 0's own */
+    bool has_agent, lost_any, disowned;
+    enum phase phase;
+    double now, last_turn, last_claim, claim_written, last_tick, last_show, phase_ends;
+    enum urge urge;
+};
+
+/* --- telling --- */
+
+static void trouble(struct conductor *c, int status, const struct error *error)
+{
+    if (status == 0)
+        return;
+    if (!c->out->why[0])
+        snprintf(c->out->why, sizeof c->out->why, "%.255s", error->message);
+    if (status == E_FAILED || status == E_INTERRUPTED)
+        c->disowned = true;
+    coordinator_stop(c->coordinator, STOP_ENVIRONMENT);
+}
+
+static void say(struct conductor *c, bool is_trouble, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void say(struct conductor *c, bool is_trouble, const char *format, ...)
+{
+    char line[LINE_TEXT];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    c->hooks->say(c->hooks->context, is_trouble, line);
+}
+
+static void log_event(struct conductor *c, const char *event, const struct event_field *fields,
+                      size_t count)
+{
+    struct error error;
+    trouble(c, events_append(&c->records.events, event, fields, count, &error), &error);
+}
+
+#define LOG(c, event, ...)                                                                         \
+    log_event(c, event, (const struct event_field[]){__VA_ARGS__},                                 \
+              sizeof((const struct event_field[]){__VA_ARGS__}) / sizeof(struct event_field))
+
+static void send_to(struct conductor *c, int rank, const struct message *message)
+{
+    struct error error;
+    trouble(c, transport_send(c->transport, rank, message, &error), &error);
+}
+
+/* --- the store's word --- */
+
+static bool result_is_whole(const struct store *store, const char *id)
+{
+    char *path = store_job_path(store, id, JOB_RESULT);
+    bool whole = path && hdf5_check_length(AT_FDCWD, path, NULL, NULL) == 0;
+    free(path);
+    return whole;
+}
+
+static bool is_done(void *context, size_t job)
+{
+    const struct conductor *c = context;
+    return result_is_whole(c->store, c->list->jobs[job].id);
+}
+
+/* --- before: what is left to do --- */
+
+/* Bad input stays bad: it is not tried again. */
+static int take_earlier_failure(struct conductor *c, size_t job, bool *leave, struct error *err)
+{
+    struct failure *failure = &c->records.failures[job];
+    int status = records_read_failure(&c->records, job, err);
+    if (status == E_INPUT)
+        status = 0; /* a record that makes no sense says nothing */
+    if (status == 0 && failure->id[0] && failure->end == JOB_END_BAD_INPUT && failure->final) {
+        *leave = true;
+        c->out->failed++;
+        return 0;
+    }
+    failure_release(failure);
+    *failure = (struct failure){0};
+    return status;
+}
+
+static int look_at_store(struct conductor *c, const bool *skip, bool *leave, struct error *err)
+{
+    int status = 0;
+    struct store_scan scan = {0};
+    TRY(store_scan(c->store, &scan, err));
+    c->out->jobs = c->list->count;
+    for (size_t i = 0; i < c->list->count; i++) {
+        const struct store_entry *entry = store_scan_find(&scan, c->list->jobs[i].id);
+        leave[i] = skip && skip[i];
+        if (store_entry_done(entry)) {
+            leave[i] = true;
+            c->out->done++;
+        } else if (store_entry_has(entry, JOB_FAILURE) && !leave[i]) {
+            TRY(take_earlier_failure(c, i, &leave[i], err));
+        }
+        if (!leave[i])
+            c->records.cost_all += c->costs[i].seconds;
+    }
+done:
+    store_scan_release(&scan);
+    return status;
+}
+
+static int plan_jobs(struct conductor *c, const bool *skip, struct error *err)
+{
+    struct coordinator_settings settings = {.lost_after = c->settings->lost_after,
+                                            .attempts = c->settings->attempts,
+                                            .max_failures = c->settings->max_failures,
+                                            .deadline = c->settings->deadline,
+                                            .is_done = is_done,
+                                            .context = c};
+    bool *leave = calloc(c->list->count + 1, sizeof *leave);
+    int status = leave ? 0 : fail(err, E_ENVIRONMENT, "not enough memory");
+    if (status == 0)
+        status = look_at_store(c, skip, leave, err);
+    if (status == 0)
+        status = coordinator_new(&settings, c->costs, leave, c->list->count, &c->coordinator, err);
+    free(leave);
+    return status;
+}
+
+/* --- the agents --- */
+
+static void hail_all(struct conductor *c)
+{
+    struct message hail = message_new(MESSAGE_HAIL);
+    if (!message_add(&hail, c->store->folder) || !message_add(&hail, c->claim->nonce) ||
+        !message_add(&hail, c->settings->agent.version)) {
+        struct error error;
+        fail(&error, E_ENVIRONMENT, "the path of the store is too long");
+        trouble(c, E_ENVIRONMENT, &error);
+    }
+    for (int i = 0; i < c->transport->size; i++)
+        if (c->seats[i].state == SEAT_EXPECTED)
+            send_to(c, i, &hail);
+}
+
+static void share_threads(struct conductor *c, int rank)
+{
+    size_t count = 0;
+    int size = c->transport->size, *ranks = malloc((size_t)size * sizeof *ranks);
+    int *threads = malloc((size_t)size * sizeof *threads);
+    char(*masks)[MASK_TEXT] = malloc((size_t)size * sizeof *masks);
+    for (int i = 0; ranks && threads && masks && i < size; i++)
+        if (c->seats[i].state == SEAT_TAKEN && strcmp(c->seats[i].host, c->seats[rank].host) == 0) {
+            memcpy(masks[count], c->seats[i].mask, sizeof *masks);
+            ranks[count++] = i;
+        }
+    if (count > 0)
+        host_share_threads((const char(*)[MASK_TEXT])masks, count, threads);
+    for (size_t i = 0; i < count; i++)
+        c->seats[ranks[i]].threads = c->settings->threads > 0 ? c->settings->threads : threads[i];
+    free(ranks);
+    free(threads);
+    free(masks);
+}
+
+static void admit(struct conductor *c, int rank)
+{
+    struct error error;
+    struct seat *seat = &c->seats[rank];
+    if (seat->threads == 0)
+        share_threads(c, rank);
+    trouble(c,
+            coordinator_agent_joined(c->coordinator, c->now, rank, seat->host, seat->bytes, &error),
+            &error);
+    LOG(c, "agent_joined", {"rank", NULL, rank}, {"host", seat->host, 0},
+        {"threads", NULL, seat->threads}, {"memory_bytes", NULL, (double)seat->bytes});
+}
+
+static void lose(struct conductor *c, int rank, const char *why)
+{
+    struct seat *seat = &c->seats[rank];
+    if (seat->state == SEAT_GONE)
+        return;
+    seat->state = SEAT_GONE;
+    seat->running = false;
+    c->lost_any = true;
+    LOG(c, "agent_lost", {"rank", NULL, rank}, {"host", seat->host, 0}, {"reason", why, 0});
+    say(c, c->urge == URGE_NONE, "agent %d%s%s is lost: %s", rank, *seat->host ? " on " : "",
+        seat->host, why);
+}
+
+static void take_hello(struct conductor *c, int rank, const struct message *hello)
+{
+    struct seat *seat = &c->seats[rank];
+    if (seat->state != SEAT_EXPECTED)
+        return;
+    memcpy(seat->host, hello->hello.host, sizeof seat->host);
+    memcpy(seat->mask, hello->hello.mask, sizeof seat->mask);
+    seat->host[HOST_TEXT - 1] = seat->mask[MASK_TEXT - 1] = 0;
+    seat->bytes = hello->hello.bytes;
+    if (hello->text_bytes && hello->text[0]) {
+        lose(c, rank, hello->text);
+        return;
+    }
+    seat->state = SEAT_TAKEN;
+    if (c->phase == WORKING)
+        admit(c, rank);
+}
+
+/* Threads depend on who else is on the host: dispatch begins when all are there, or those who are
+ * not have had their time. */
+static void gather(struct conductor *c)
+{
+    bool missing = false;
+    for (int i = 0; i < c->transport->size; i++)
+        missing |= c->seats[i].state == SEAT_EXPECTED;
+    if (missing && c->now < c->phase_ends && c->urge == URGE_NONE)
+        return;
+    c->phase = WORKING;
+    for (int i = 0; i < c->transport->size; i++)
+        if (c->seats[i].state == SEAT_TAKEN)
+            admit(c, i);
+        else if (c->seats[i].state == SEAT_EXPECTED)
+            say(c, true, "agent %d has not answered yet: starting without it", i);
+}
+
+/* --- what agents say --- */
+
+static void take_status(struct conductor *c, int rank, const struct message *status)
+{
+    struct seat *seat = &c->seats[rank];
+    struct message pulse = message_new(MESSAGE_PULSE);
+    size_t job;
+    uint64_t lease;
+    int attempt;
+    if (seat->state == SEAT_GONE)
+        return;
+    coordinator_agent_heard(c->coordinator, c->now, rank);
+    if (coordinator_running(c->coordinator, rank, &job, &lease, &attempt) &&
+        lease == status->lease) {
+        seat->evaluation = status->status.evaluation;
+        seat->total = status->status.total;
+    }
+    pulse.stamp = status->stamp;
+    send_to(c, rank, &pulse);
+}
+
+static struct attempt describe_attempt(const struct seat *seat, int rank, enum job_end end,
+                                       double seconds)
+{
+    struct attempt attempt = {
+        .number = seat->attempt, .rank = rank, .seconds = seconds, .end = end, .exit_code = -1};
+    memcpy(attempt.host, seat->host, sizeof attempt.host);
+    clock_utc(seat->started_utc, attempt.started);
+    return attempt;
+}
+
+static void take_ended(struct conductor *c, int rank, const struct message *message)
+{
+    size_t job;
+    uint64_t lease;
+    int attempt_number;
+    enum job_end end = (enum job_end)message->ended.end;
+    if (c->seats[rank].state == SEAT_GONE ||
+        !coordinator_running(c->coordinator, rank, &job, &lease, &attempt_number) ||
+        lease != message->lease)
+        return;
+    if (end != JOB_END_DONE && end != JOB_END_INTERRUPTED) {
+        struct error error;
+        struct attempt attempt =
+            describe_attempt(&c->seats[rank], rank, end, message->ended.seconds);
+        attempt.exit_code = message->ended.exit_code;
+        attempt.signal = message->ended.signal;
+        attempt.peak_memory_bytes = message->ended.peak_bytes;
+        attempt.cpu_seconds = message->ended.cpu_seconds;
+        snprintf(attempt.message, sizeof attempt.message, "%.255s",
+                 message->text_bytes ? message->text : "");
+        trouble(c, records_add_attempt(&c->records, job, &attempt, &error), &error);
+    }
+    c->seats[rank].running = false;
+    coordinator_job_ended(c->coordinator, c->now, rank, lease, end);
+}
+
+static void take_bye(struct conductor *c, int rank, const struct message *bye)
+{
+    const char *why = bye->text_bytes ? bye->text : "";
+    if (c->phase == LEAVING && !*why) {
+        c->seats[rank].state = SEAT_GONE;
+        return;
+    }
+    lose(c, rank, *why ? why : "it left");
+    coordinator_agent_left(c->coordinator, c->now, rank);
+}
+
+static void take_message(struct conductor *c, int from, const struct message *message)
+{
+    struct error error;
+    switch (message->kind) {
+    case MESSAGE_HELLO:
+        take_hello(c, from, message);
+        break;
+    case MESSAGE_STATUS:
+        take_status(c, from, message);
+        break;
+    case MESSAGE_ENDED:
+        take_ended(c, from, message);
+        break;
+    case MESSAGE_BYE:
+        take_bye(c, from, message);
+        break;
+    default: /* rank 0 to its own agent */
+        if (c->has_agent)
+            trouble(c, agent_hear(&c->agent, c->now, message, &error), &error);
+    }
+}
+
+/* --- doing what is decided --- */
+
+/* The words of the command in as many messages as it takes: the lease counts from the last. */
+static void send_command(struct conductor *c, int rank, struct message *run, char *const *words,
+                         int count)
+{
+    for (int i = 0; i < count; i++) {
+        const char *at = words[i];
+        size_t left = strlen(at) + 1;
+        while (left > 0) {
+            size_t room = MESSAGE_TEXT - run->text_bytes, part = left < room ? left : room;
+            memcpy(run->text + run->text_bytes, at, part);
+            run->text_bytes += (uint32_t)part;
+            at += part;
+            left -= part;
+            if (run->text_bytes == MESSAGE_TEXT && (left > 0 || i + 1 < count)) {
+                run->run.more = 1;
+                send_to(c, rank, run);
+                run->run.more = 0;
+                run->text_bytes = 0;
+            }
+        }
+    }
+    send_to(c, rank, run);
+}
+
+static void start_job(struct conductor *c, const struct decision *d)
+{
+    struct error error;
+    struct job_command command;
+    struct seat *seat = &c->seats[d->agent];
+    struct message run = message_new(MESSAGE_RUN);
+    char threads[32], *words[JOB_COMMAND_WORDS + 3];
+    int status = job_command_make(c->store, &c->list->jobs[d->job], &command, &error);
+    trouble(c, status, &error);
+    if (status != 0)
+        return;
+    run.lease = d->lease;
+    run.run.attempt = d->attempt;
+    run.run.threads = seat->threads;
+    run.run.seconds = c->costs[d->job].seconds;
+    run.run.bytes = c->costs[d->job].bytes;
+    snprintf(threads, sizeof threads, "--threads=%d", seat->threads);
+    words[0] = (char *)(uintptr_t)c->settings->renderer;
+    memcpy(words + 1, command.argv + 1, (size_t)(command.argc - 1) * sizeof *words);
+    words[command.argc] = threads;
+    send_command(c, d->agent, &run, words, command.argc + 1);
+    job_command_release(&command);
+    seat->running = true;
+    seat->job = d->job;
+    seat->attempt = d->attempt;
+    seat->started = c->now;
+    seat->started_utc = clock_now();
+    seat->evaluation = 0;
+    seat->total = NAN;
+    LOG(c, "job_start", {"id", c->list->jobs[d->job].id, 0}, {"rank", NULL, d->agent},
+        {"host", seat->host, 0}, {"attempt", NULL, d->attempt}, {"threads", NULL, seat->threads});
+}
+
+static const char *job_name(const struct conductor *c, size_t job, char text[128])
+{
+    const struct job *j = &c->list->jobs[job];
+    snprintf(text, 128, "%s%s%.80s%s", j->id, j->name ? " (" : "", j->name ? j->name : "",
+             j->name ? ")" : "");
+    return text;
+}
+
+static void note_done(struct conductor *c, const struct decision *d)
+{
+    struct error error;
+    char name[128];
+    double seconds = d->agent >= 0 ? c->now - c->seats[d->agent].started : 0;
+    trouble(c, records_forget(&c->records, d->job, &error), &error);
+    c->out->rendered++;
+    LOG(c, "job_done", {"id", c->list->jobs[d->job].id, 0}, {"rank", NULL, d->agent},
+        {"seconds", NULL, seconds}, {"attempt", NULL, d->attempt});
+    struct coordinator_counts n = coordinator_counts(c->coordinator);
+    say(c, false, "done    %s in %.1f s by agent %d; %llu of %llu", job_name(c, d->job, name),
+        seconds, d->agent, (unsigned long long)(c->out->done + n.done),
+        (unsigned long long)c->out->jobs);
+}
+
+/* Attempts whose end no agent told: lost, or said to be done without a result. */
+static void complete_record(struct conductor *c, const struct decision *d)
+{
+    struct error error;
+    const struct failure *failure = &c->records.failures[d->job];
+    if (d->agent < 0 || (failure->attempt_count > 0 &&
+                         failure->attempts[failure->attempt_count - 1].number == d->attempt))
+        return;
+    const struct seat *seat = &c->seats[d->agent];
+    struct attempt attempt = describe_attempt(seat, d->agent, d->end, c->now - seat->started);
+    attempt.number = d->attempt;
+    snprintf(attempt.message, sizeof attempt.message, "%s",
+             d->end == JOB_END_LOST ? "its agent was lost" : "it ended without a result");
+    trouble(c, records_add_attempt(&c->records, d->job, &attempt, &error), &error);
+}
+
+static void note_failure(struct conductor *c, const struct decision *d)
+{
+    struct error error;
+    char name[128];
+    bool final = d->kind == DECIDE_FAILED;
+    complete_record(c, d);
+    trouble(c, records_write_failure(&c->records, d->job, d->end, final, &error), &error);
+    const struct failure *failure = &c->records.failures[d->job];
+    LOG(c, final ? "job_failed" : "job_retry", {"id", c->list->jobs[d->job].id, 0},
+        {"rank", NULL, d->agent}, {"end", job_end_word(d->end), 0}, {"attempt", NULL, d->attempt},
+        {"message", failure->message ? failure->message : "", 0});
+    say(c, true, "%s %s: %s%s%s", final ? "failed " : "retry  ", job_name(c, d->job, name),
+        job_end_sentence(d->end), failure->message ? ": " : "",
+        failure->message ? failure->message : "");
+    if (d->end == JOB_END_ENVIRONMENT && !c->out->why[0])
+        snprintf(c->out->why, sizeof c->out->why, "%.255s",
+                 failure->message ? failure->message : "");
+}
+
+static void note_interrupted(struct conductor *c, const struct decision *d)
+{
+    LOG(c, "job_retry", {"id", c->list->jobs[d->job].id, 0}, {"rank", NULL, d->agent},
+        {"end", job_end_word(d->end), 0});
+}
+
+static void interrupt(struct conductor *c, const struct decision *d)
+{
+    struct message message = message_new(MESSAGE_INTERRUPT);
+    message.lease = d->lease;
+    send_to(c, d->agent, &message);
+}
+
+static bool act(struct conductor *c)
+{
+    struct decision d;
+    bool any = false;
+    for (; coordinator_decide(c->coordinator, c->now, &d); any = true)
+        switch (d.kind) {
+        case DECIDE_START:
+            start_job(c, &d);
+            break;
+        case DECIDE_INTERRUPT:
+            interrupt(c, &d);
+            break;
+        case DECIDE_DONE:
+            note_done(c, &d);
+            break;
+        case DECIDE_RETRY:
+            if (d.end == JOB_END_INTERRUPTED)
+                note_interrupted(c, &d);
+            else
+                note_failure(c, &d);
+            break;
+        case DECIDE_FAILED:
+            note_failure(c, &d);
+            break;
+        case DECIDE_LOST:
+            lose(c, d.agent, "it has not been heard for too long");
+            break;
+        }
+    return any;
+}
+
+/* --- time --- */
+
+/* Being told to stop comes once, but may become more urgent. */
+static void obey(struct conductor *c)
+{
+    struct error error;
+    enum urge urge = c->hooks->urge(c->hooks->context);
+    if (urge <= c->urge)
+        return;
+    if (c->urge == URGE_NONE) {
+        if (urge != URGE_HURRY) /* there is no time to write it */
+            claim_end(c->store, c->claim, &error);
+        LOG(c, "stop_requested", {"reason", urge == URGE_HURRY ? "hurry" : "signal", 0});
+        say(c, true, "stopping: running jobs keep their state");
+        coordinator_stop(c->coordinator, STOP_REQUESTED);
+    }
+    c->urge = urge;
+    if (urge == URGE_HURRY)
+        c->phase_ends = c->now + hurry_s;
+}
+
+/* A claim that cannot be written for a while may be taken for dead: then its owner has to act as
+ * if it were. */
+static void keep_claim(struct conductor *c)
+{
+    struct error error;
+    bool stood_still = c->now - c->last_turn > c->settings->agent.silence;
+    c->last_turn = c->now;
+    if (!stood_still && c->now - c->last_claim < c->settings->agent.heartbeat)
+        return;
+    c->last_claim = c->now;
+    int status = claim_refresh(c->store, c->claim, &error);
+    if (status == 0)
+        c->claim_written = c->now;
+    else if (status == E_FAILED || c->now - c->claim_written > c->settings->agent.silence)
+        trouble(c, E_FAILED, &error);
+}
+
+static void show(struct conductor *c)
+{
+    struct error error;
+    struct coordinator_counts counts = coordinator_counts(c->coordinator);
+    if (c->now - c->last_show < 0.4 * c->settings->agent.heartbeat)
+        return;
+    c->last_show = c->now;
+    trouble(c,
+            records_show(&c->records, c->claim, c->seats, c->transport->size, &counts, c->out,
+                         c->hooks, &error),
+            &error);
+}
+
+static void tick(struct conductor *c)
+{
+    if (c->now - c->last_tick < c->settings->lost_after / 100)
+        return;
+    c->last_tick = c->now;
+    enum stop_reason before = coordinator_stop_reason(c->coordinator);
+    coordinator_tick(c->coordinator, c->now);
+    if (before == STOP_NOT && coordinator_stop_reason(c->coordinator) == STOP_DEADLINE) {
+        LOG(c, "stop_requested", {"reason", "deadline", 0});
+        say(c, true, "stopping: the deadline has come");
+    }
+}
+
+/* --- leaving --- */
+
+static void dismiss_all(struct conductor *c)
+{
+    struct message leave = message_new(MESSAGE_LEAVE);
+    double farewell = fmax(shortest_farewell_s, c->settings->agent.silence / 8);
+    leave.lease = !c->lost_any; /* everybody leaves together */
+    for (int i = 0; i < c->transport->size; i++)
+        if (c->seats[i].state != SEAT_GONE)
+            send_to(c, i, &leave);
+    c->phase = LEAVING;
+    c->phase_ends =
+        c->urge == URGE_HURRY ? fmin(c->phase_ends, c->now + hurry_s / 2) : c->now + farewell;
+}
+
+static bool all_gone(const struct conductor *c)
+{
+    for (int i = 0; i < c->transport->size; i++)
+        if (c->seats[i].state != SEAT_GONE)
+            return false;
+    return true;
+}
+
+static void move_on(struct conductor *c)
+{
+    bool hurried = c->urge == URGE_HURRY && c->now > c->phase_ends;
+    if (c->disowned)
+        c->phase = OVER;
+    else if (c->phase == GATHERING)
+        gather(c);
+    else if (c->phase == WORKING && (hurried || coordinator_finished(c->coordinator)))
+        dismiss_all(c);
+    else if (c->phase == LEAVING && (hurried || all_gone(c) || c->now > c->phase_ends))
+        c->phase = OVER;
+}
+
+/* --- the loop --- */
+
+static void turn(struct conductor *c)
+{
+    struct error error;
+    struct message message;
+    int from;
+    bool busy = false, agent_busy = false;
+    c->now = clock_seconds();
+    obey(c);
+    keep_claim(c);
+    for (int i = 0; i < MESSAGES_AT_ONCE && transport_receive(c->transport, &from, &message); i++) {
+        busy = true;
+        take_message(c, from, &message);
+        act(c);
+    }
+    if (c->has_agent && !c->agent.finished)
+        trouble(c, agent_step(&c->agent, c->now, &agent_busy, &error), &error);
+    tick(c);
+    busy |= act(c);
+    show(c);
+    move_on(c);
+    if (c->phase != OVER)
+        agent_wait(&c->agent, busy || agent_busy);
+}
+
+static int begin(struct conductor *c, const bool *skip, struct error *err)
+{
+    int status = 0;
+    c->now = c->last_turn = c->claim_written = c->last_claim = clock_seconds();
+    c->phase_ends = c->now + c->settings->lost_after;
+    c->seats = calloc((size_t)c->transport->size, sizeof *c->seats);
+    if (!c->seats)
+        return fail(err, E_ENVIRONMENT, "not enough memory");
+    TRY(records_open(&c->records, c->store, c->list, c->costs, err));
+    TRY(plan_jobs(c, skip, err));
+    TRY(agent_init(&c->agent, &c->settings->agent, c->transport, c->now, err));
+    c->has_agent = !c->settings->coordinator_only;
+    if (!c->has_agent)
+        c->seats[0].state = SEAT_GONE;
+    LOG(c, "batch_start", {"nonce", c->claim->nonce, 0}, {"jobs", NULL, (double)c->list->count},
+        {"waiting", NULL, (double)coordinator_counts(c->coordinator).waiting},
+        {"ranks", NULL, c->transport->size}, {"version", c->settings->agent.version, 0});
+    hail_all(c);
+done:
+    return status;
+}
+
+/* Moves the records of the jobs that failed to the outcome. */
+static int hand_over_failures(struct conductor *c, struct error *err)
+{
+    struct outcome *out = c->out;
+    out->failures = calloc(c->list->count + 1, sizeof *out->failures);
+    if (!out->failures)
+        return fail(err, E_ENVIRONMENT, "not enough memory");
+    for (size_t i = 0; i < c->list->count; i++) {
+        struct failure *failure = &c->records.failures[i];
+        if (!failure->id[0] || !failure->final)
+            continue;
+        out->failures[out->failure_count++] = *failure;
+        *failure = (struct failure){0};
+    }
+    return 0;
+}
+
+static void sum_up(struct conductor *c)
+{
+    struct coordinator_counts counts = coordinator_counts(c->coordinator);
+    bool failed_before = c->out->failed > 0;
+    c->out->code = coordinator_verdict(c->coordinator);
+    if (c->out->code == 0 && failed_before)
+        c->out->code = E_FAILED;
+    c->out->done += counts.done;
+    c->out->failed += counts.failed;
+    c->out->left = c->out->jobs - c->out->done - c->out->failed;
+    c->out->stop = coordinator_stop_reason(c->coordinator);
+    c->out->complete = !c->lost_any && all_gone(c);
+    c->out->seconds = c->now - c->records.started;
+    if (c->out->code == E_INTERRUPTED && c->out->stop == STOP_NOT)
+        snprintf(c->out->why, sizeof c->out->why, "no agent is left");
+}
+
+static int conclude(struct conductor *c, struct error *err)
+{
+    int status = 0;
+    struct outcome *out = c->out;
+    sum_up(c);
+    TRY(hand_over_failures(c, err));
+    if (c->disowned) {
+        out->code = E_INTERRUPTED;
+        return 0;
+    }
+    LOG(c, "batch_end", {"code", NULL, out->code}, {"done", NULL, (double)out->done},
+        {"failed", NULL, (double)out->failed}, {"left", NULL, (double)out->left},
+        {"seconds", NULL, out->seconds});
+    struct verdict verdict = {.code = out->code,
+                              .jobs = out->jobs,
+                              .done = out->done,
+                              .failed = out->failed,
+                              .left = out->left};
+    memcpy(verdict.nonce, c->claim->nonce, sizeof verdict.nonce);
+    clock_utc(clock_now(), verdict.finished);
+    batch_progress_remove(c->store);
+    status = verdict_write(c->store, &verdict, err);
+done:
+    if (!c->disowned)
+        claim_release(c->store, c->claim, NULL);
+    return status;
+}
+
+int conduct(struct transport *transport, const struct store *store, struct claim *claim,
+            const struct job_list *list, const struct job_cost *costs, const bool *skip,
+            const struct conduct_settings *settings, const struct conduct_hooks *hooks,
+            struct outcome *out, struct error *err)
+{
+    int status = 0;
+    struct conductor *c = calloc(1, sizeof *c);
+    if (!c)
+        return fail(err, E_ENVIRONMENT, "not enough memory");
+    *out = (struct outcome){0};
+    *c = (struct conductor){.transport = transport,
+                            .store = store,
+                            .claim = claim,
+                            .list = list,
+                            .costs = costs,
+                            .settings = settings,
+                            .hooks = hooks,
+                            .out = out};
+    c->records.events.file = -1;
+    TRY(begin(c, skip, err));
+    while (c->phase != OVER)
+        turn(c);
+    TRY(conclude(c, err));
+done:
+    if (c->has_agent)
+        agent_release(&c->agent);
+    records_close(&c->records);
+    coordinator_free(c->coordinator);
+    free(c->seats);
+    free(c);
+    return status;
+}
+
+void outcome_release(struct outcome *outcome)
+{
+    for (size_t i = 0; i < outcome->failure_count; i++)
+        failure_release(&outcome->failures[i]);
+    free(outcome->failures);
+    *outcome = (struct outcome){0};
+}
+
+/* --- before and beside --- */
+
+struct errand {
+    int (*work)(void *context);
+    void *context;
+    int status;
+    atomic_bool over;
+};
+
+static void *run_errand(void *argument)
+{
+    struct errand *errand = argument;
+    errand->status = errand->work(errand->context);
+    atomic_store(&errand->over, true);
+    return NULL;
+}
+
+static void answer_statuses(struct transport *transport)
+{
+    struct message message, pulse = message_new(MESSAGE_PULSE);
+    int from;
+    while (transport_receive(transport, &from, &message))
+        if (message.kind == MESSAGE_STATUS) {
+            pulse.stamp = message.stamp;
+            transport_send(transport, from, &pulse, NULL);
+        }
+}
+
+int conduct_meanwhile(struct transport *transport, int (*work)(void *context), void *context,
+                      struct error *err)
+{
+    struct errand errand = {.work = work, .context = context};
+    pthread_t thread;
+    if (transport->size == 1)
+        return work(context);
+    if (pthread_create(&thread, NULL, run_errand, &errand) != 0)
+        return fail(err, E_ENVIRONMENT, "cannot start a thread");
+    while (!atomic_load(&errand.over)) {
+        answer_statuses(transport);
+        usleep(2000);
+    }
+    pthread_join(thread, NULL);
+    return errand.status;
+}
+
+void conduct_dismiss(struct transport *transport)
+{
+    struct message leave = message_new(MESSAGE_LEAVE);
+    leave.lease = 1;
+    for (int i = 1; i < transport->size; i++)
+        transport_send(transport, i, &leave, NULL);
+}
+
+int serve(struct transport *transport, const struct agent_settings *settings,
+          const struct conduct_hooks *hooks, bool *complete, struct error *err)
+{
+    int status = 0, from;
+    bool told = false;
+    struct agent agent;
+    struct message message;
+    *complete = false;
+    TRY(agent_init(&agent, settings, transport, clock_seconds(), err));
+    while (!agent.finished) {
+        double now = clock_seconds();
+        bool busy = false, received = false;
+        told = hooks->urge(hooks->context) == URGE_HURRY;
+        if (told)
+            agent_quit(&agent, now, "it was told to end");
+        while (transport_receive(transport, &from, &message)) {
+            received = true;
+            *complete |= message.kind == MESSAGE_LEAVE && message.lease == 1;
+            TRY(agent_hear(&agent, now, &message, err));
+        }
+        TRY(agent_step(&agent, now, &busy, err));
+        agent_wait(&agent, busy || received);
+    }
+    if (told) /* when the first ranks go, mpirun kills the others, rank 0 with its verdict */
+        usleep((useconds_t)(linger_s * 1e6));
+done:
+    *complete = *complete && !agent.reason[0];
+    agent_release(&agent);
+    return status;
+}
