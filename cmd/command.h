@@ -19,6 +19,10 @@ int command_batch(int argc, char **argv);
 void help_batch(void);
 int command_weights(int argc, char **argv);
 void help_weights(void);
+int command_plan(int argc, char **argv);
+void help_plan(void);
+int command_submit(int argc, char **argv);
+void help_submit(void);
 int command_help(int argc, char **argv);
 void help_help(void);
 

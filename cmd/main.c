@@ -9,6 +9,9 @@ const struct command commands[] = {
     {"render", command_render, "render one picture: content, style, output", help_render},
     {"expand", command_expand, "check a sweep file or manifest and list its jobs", help_expand},
     {"batch", command_batch, "render a whole sweep, on one rank or many", help_batch},
+    {"plan", command_plan, "predict time and memory of a sweep, and what to ask of Slurm",
+     help_plan},
+    {"submit", command_submit, "send a sweep to Slurm, and look after it there", help_submit},
     {"weights", command_weights, "list, fetch, identify and compare weight files", help_weights},
     {"help", command_help, "explain a command and its options", help_help},
 };

@@ -216,22 +216,25 @@ done:
     return status;
 }
 
-int calibration_get(const char *version, int workers, bool fresh, struct calibration *out,
-                    struct error *err)
+bool calibration_kept(const char *version, int workers, struct calibration *out)
 {
     char key[sizeof out->machine], *path = NULL;
-    struct calibration kept = {0};
+    struct calibration kept;
     calibration_key(version, threads_count(), workers, key, sizeof key);
-    int status = cache_path(key, &path, NULL);
-    if (status == 0 && !fresh && calibration_read(path, &kept, NULL) == 0 &&
-        strcmp(kept.machine, key) == 0) {
+    bool found = cache_path(key, &path, NULL) == 0 && calibration_read(path, &kept, NULL) == 0 &&
+                 strcmp(kept.machine, key) == 0;
+    if (found)
         *out = kept;
-    } else {
-        bool keep = status == 0;
-        status = calibration_measure(version, workers, out, err);
-        if (status == 0 && keep)
-            calibration_write(path, out, NULL);
-    }
+    free(path);
+    return found;
+}
+
+int calibration_renew(const char *version, int workers, struct calibration *out, struct error *err)
+{
+    char *path = NULL;
+    int status = calibration_measure(version, workers, out, err);
+    if (status == 0 && cache_path(out->machine, &path, NULL) == 0)
+        calibration_write(path, out, NULL);
     free(path);
     return status;
 }

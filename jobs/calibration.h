@@ -54,9 +54,10 @@ int calibration_measure(const char *version, int workers, struct calibration *ou
 int calibration_write(const char *path, const struct calibration *calibration, struct error *err);
 int calibration_read(const char *path, struct calibration *out, struct error *err);
 
-/* The one in the cache folder, else a fresh one, which is kept there if the folder takes it.
- * fresh: measure in any case. */
-int calibration_get(const char *version, int workers, bool fresh, struct calibration *out,
-                    struct error *err);
+/* The one in the cache folder for this machine, build, threads_count() and workers, if there is. */
+bool calibration_kept(const char *version, int workers, struct calibration *out);
+
+/* Measures, and keeps it in the cache folder if that takes it. Errors: as calibration_measure. */
+int calibration_renew(const char *version, int workers, struct calibration *out, struct error *err);
 
 #endif

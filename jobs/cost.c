@@ -18,6 +18,27 @@ void cost_model_init(struct cost_model *model, const struct calibration *calibra
         .calibration = *calibration, .seconds_factor = {1, 1, 1}, .bytes_factor = 1};
 }
 
+static void scale_layers(struct layer_seconds *layers, double factor)
+{
+    for (int i = 0; i < VGG19_CONVS; i++)
+        for (int k = 0; k < CALIBRATION_SIZES; k++) {
+            layers[i].forward[k] *= factor;
+            layers[i].backward[k] *= factor;
+        }
+}
+
+void cost_model_threads(struct cost_model *model, int threads)
+{
+    struct calibration *c = &model->calibration;
+    double doublings = log2((double)threads / c->threads), factor = pow(2 * 0.9, -doublings);
+    for (int p = 0; p < CALIBRATION_PRECISIONS; p++)
+        scale_layers(c->conv[p], factor);
+    scale_layers(c->gram, factor);
+    c->content *= factor;
+    c->pixel *= factor;
+    c->threads = threads;
+}
+
 /* --- one layer --- */
 
 /* Positions of a map in whole tiles: engines work on these. */
@@ -217,6 +238,11 @@ struct cost cost_of(const struct cost_model *model, const struct params *params,
     cost.seconds = cost.start_seconds + cost_of_evaluations(model, params, plan, cost.evaluations);
     cost.bytes = (uint64_t)((double)plan->memory_bytes * model->bytes_factor);
     return cost;
+}
+
+struct cost cost_predict(const struct cost_model *model, const struct job *job)
+{
+    return cost_of(model, &job->params, &job->plan);
 }
 
 /* --- experience --- */

@@ -14,8 +14,7 @@
 #define ATELIER_COST_H
 
 #include "calibration.h"
-#include "params.h"
-#include "plan.h"
+#include "job_list.h"
 
 struct cost {
     double seconds;
@@ -33,9 +32,14 @@ struct cost_model {
 /* A model without experience. */
 void cost_model_init(struct cost_model *model, const struct calibration *calibration);
 
+/* A model for so many threads a render out of one that was calibrated with fewer: what runs in
+ * parallel gets faster in proportion, but for a tenth lost at each doubling. */
+void cost_model_threads(struct cost_model *model, int threads);
+
 /* Never fails: a precision that was not measured is taken as f32. */
 struct cost cost_of(const struct cost_model *model, const struct params *params,
                     const struct plan *plan);
+struct cost cost_predict(const struct cost_model *model, const struct job *job);
 
 /* A render that has finished: what it took, without its start, for so many evaluations. */
 struct cost_observation {
