@@ -110,11 +110,12 @@ char *layer_list_format(const struct layer_list *list)
     text[0] = 0;
     bool equal = equal_weights(list);
     for (int i = 0; i < list->count; i++) {
-        char name[LAYER_NAME], number[NUMBER_TEXT];
+        char name[LAYER_NAME], number[NUMBER_TEXT] = "";
         layer_name(list->layer[i], name);
-        number_format(list->weight[i], number);
+        if (!equal)
+            number_format(list->weight[i], number);
         used += (size_t)snprintf(text + used, size - used, "%s%s%s%s", i ? "," : "", name,
-                                 equal ? "" : ":", equal ? "" : number);
+                                 equal ? "" : ":", number);
     }
     return text;
 }

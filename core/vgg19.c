@@ -29,7 +29,14 @@ static bool spell(int spelling, int conv, char name[LAYER_NAME])
     const struct vgg19_conv *c = &vgg19_convs[conv];
     if (spellings[spelling].kind == LAYER_POOL && !c->pooled)
         return false;
-    snprintf(name, LAYER_NAME, spellings[spelling].format, c->block, c->index);
+    /* Numbers are single digits; printf would be most of the time that reading a sweep takes. */
+    int number = c->block;
+    for (const char *format = spellings[spelling].format; (*name = *format); format++, name++)
+        if (*format == '%') {
+            *name = (char)('0' + number);
+            number = c->index;
+            format++;
+        }
     return true;
 }
 
