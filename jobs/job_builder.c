@@ -3,16 +3,22 @@
 #include "known.h"
 #include "start.h"
 #include "weights.h"
+#include "words.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+static const enum param_id file_params[] = {PARAM_content, PARAM_style, PARAM_init, PARAM_weights};
+enum { FILES = sizeof file_params / sizeof *file_params };
+enum { FILE_CONTENT, FILE_STYLE, FILE_INIT, FILE_WEIGHTS };
+
 /* What is known of a job until its identity can be computed. */
 struct pending {
-    size_t content, style, init, weights; /* numbers in inputs */
-    struct origin weights_place, id_place;
+    size_t inputs[FILES]; /* numbers in inputs */
+    struct origin places[FILES], id_place;
     char *given_id; /* or NULL */
+    bool drawn;
 };
 
 static int no_memory(struct error *err) { return fail(err, E_ENVIRONMENT, "not enough memory"); }
@@ -85,6 +91,42 @@ int job_absolute_value(const char *folder, enum param_id id, char **text, struct
     return 0;
 }
 
+/* --- names --- */
+
+/* The nearest among the JOB parameters and the words. */
+static void nearest_name(const char *name, const char *const *words, int count, char *text,
+                         size_t size)
+{
+    const char *names[PARAM_COUNT + 8];
+    int used = 0;
+    for (; used < count; used++)
+        names[used] = words[used];
+    for (int i = 0; i < PARAM_COUNT; i++)
+        if (param_table[i].scope == SCOPE_JOB)
+            names[used++] = param_table[i].name;
+    words_nearest(name, names, (size_t)used, text, size);
+}
+
+bool job_find_param(struct complaints *complaints, const char *what, const char *const *words,
+                    int word_count, const char *name, struct origin origin, enum param_id *id)
+{
+    char nearest[128];
+    assert(word_count <= 8);
+    if (params_find(name, id, NULL) != 0) {
+        nearest_name(name, words, word_count, nearest, sizeof nearest);
+        complain(complaints, origin, "unknown %s '%s'%s%s", what, name,
+                 nearest[0] ? "; nearest: " : "", nearest);
+        return false;
+    }
+    if (param_table[*id].scope == SCOPE_RUN) {
+        complain(complaints, origin,
+                 "%s says how a picture is made, not which: it is an option of the command, no %s",
+                 param_table[*id].name, what);
+        return false;
+    }
+    return true;
+}
+
 /* --- one job --- */
 
 static struct origin place_of(const struct draft *draft, enum param_id id)
@@ -95,45 +137,41 @@ static struct origin place_of(const struct draft *draft, enum param_id id)
 static int make_absolute(struct job_builder *builder, struct params *params, struct error *err)
 {
     int status = 0;
-    TRY(job_absolute_value(builder->folder, PARAM_content, &params->content, err));
-    TRY(job_absolute_value(builder->folder, PARAM_style, &params->style, err));
-    TRY(job_absolute_value(builder->folder, PARAM_init, &params->init, err));
-    TRY(job_absolute_value(builder->folder, PARAM_weights, &params->weights, err));
-done:
+    char **texts[FILES] = {&params->content, &params->style, &params->init, &params->weights};
+    for (int i = 0; i < FILES && status == 0; i++)
+        status = job_absolute_value(builder->folder, file_params[i], texts[i], err);
     return status;
 }
 
-/* Sets *good to false where the file is no picture; complains the first time it is named. */
-static int look_at_image(struct job_builder *builder, const struct draft *draft, enum param_id id,
-                         size_t *number, struct image_size *size, bool *good, struct error *err)
+int job_builder_look_at(struct job_builder *builder, enum param_id id, const char *path,
+                        struct origin origin, size_t *number, struct error *err)
 {
     struct error why = {0};
     bool fresh;
-    int status =
-        inputs_image(&builder->inputs, params_text(&draft->params, id), number, &fresh, &why, err);
-    if (status != 0)
-        return status;
-    const struct input_image *image = &builder->inputs.images[*number];
-    if (fresh)
-        complain(builder->complaints, place_of(draft, id), "%s: %s", param_table[id].name,
-                 why.message);
-    *size = image->size;
-    *good = *good && image->good;
-    return 0;
+    int status = inputs_image(&builder->inputs, path, number, &fresh, &why, err);
+    if (status == 0 && fresh)
+        complain(builder->complaints, origin, "%s: %s", param_table[id].name, why.message);
+    return status;
 }
 
-static int look_at_images(struct job_builder *builder, const struct draft *draft,
+/* *good becomes false where a file is no picture. */
+static int look_at_images(struct job_builder *builder, const struct params *params,
                           struct pending *pending, struct plan_sizes *sizes, bool *good,
                           struct error *err)
 {
-    int status = 0;
-    TRY(look_at_image(builder, draft, PARAM_content, &pending->content, &sizes->content, good,
-                      err));
-    TRY(look_at_image(builder, draft, PARAM_style, &pending->style, &sizes->style, good, err));
-    if (init_is_file(draft->params.init))
-        TRY(look_at_image(builder, draft, PARAM_init, &pending->init, &sizes->init, good, err));
-done:
-    return status;
+    struct image_size *all[] = {&sizes->content, &sizes->style, &sizes->init};
+    int images = init_is_file(params->init) ? 3 : 2;
+    for (int i = 0; i < images; i++) {
+        int status =
+            job_builder_look_at(builder, file_params[i], params_text(params, file_params[i]),
+                                pending->places[i], &pending->inputs[i], err);
+        if (status != 0)
+            return status;
+        const struct input_image *image = &builder->inputs.images[pending->inputs[i]];
+        *all[i] = image->size;
+        *good = *good && image->good;
+    }
+    return 0;
 }
 
 /* The given parameter that a message begins with or speaks of, or the job itself. */
@@ -204,10 +242,11 @@ int job_builder_add(struct job_builder *builder, struct draft *draft, struct err
     struct error why = {0};
     struct plan plan;
     struct plan_sizes sizes = {0};
-    struct pending pending = {.weights_place = place_of(draft, PARAM_weights),
-                              .id_place = draft->id_origin};
+    struct pending pending = {.id_place = draft->id_origin, .drawn = draft->drawn};
     bool good = true;
     struct params *params = &draft->params;
+    for (int i = 0; i < FILES; i++)
+        pending.places[i] = place_of(draft, file_params[i]);
     if (params_resolve_job(params, &why) != 0) {
         complain(builder->complaints, draft->origin, "%s", why.message);
         goto done;
@@ -217,7 +256,7 @@ int job_builder_add(struct job_builder *builder, struct draft *draft, struct err
         status = add_recorded(builder, draft, err);
         goto done;
     }
-    TRY(look_at_images(builder, draft, &pending, &sizes, &good, err));
+    TRY(look_at_images(builder, params, &pending, &sizes, &good, err));
     if (!good)
         goto done;
     if (plan_make_sized(params, &sizes, &plan, &why) != 0) {
@@ -225,7 +264,7 @@ int job_builder_add(struct job_builder *builder, struct draft *draft, struct err
         goto done;
     }
     TRY(inputs_weights(&builder->inputs, params->weights, (int)params->weights_convention,
-                       plan.convs, &pending.weights, err));
+                       plan.convs, &pending.inputs[FILE_WEIGHTS], err));
     TRY(reserve(builder, err));
     keep(builder, draft, &plan, &pending);
 done:
@@ -245,10 +284,10 @@ static int digest_weights(struct job_builder *builder, struct error *err)
         if (status != 0)
             return status;
         for (size_t i = 0; failed && i < builder->list.count; i++)
-            if (builder->pending[i].weights == number &&
+            if (builder->pending[i].inputs[FILE_WEIGHTS] == number &&
                 !builder->inputs.weights[number].good[builder->list.jobs[i].plan.convs]) {
-                complain(builder->complaints, builder->pending[i].weights_place, "weights: %s",
-                         why.message);
+                complain(builder->complaints, builder->pending[i].places[FILE_WEIGHTS],
+                         "weights: %s", why.message);
                 break;
             }
     }
@@ -289,52 +328,64 @@ static int identify(struct job_builder *builder, size_t at, struct error *err)
     const struct inputs *inputs = &builder->inputs;
     struct job *job = &builder->list.jobs[at];
     struct input_digests digests = {
-        .content = inputs->images[pending->content].digest,
-        .style = inputs->images[pending->style].digest,
-        .init = init_is_file(job->params.init) ? inputs->images[pending->init].digest : NULL,
-        .weights = inputs->weights[pending->weights].digest[job->plan.convs],
+        .content = inputs->images[pending->inputs[FILE_CONTENT]].digest,
+        .style = inputs->images[pending->inputs[FILE_STYLE]].digest,
+        .init = init_is_file(job->params.init) ? inputs->images[pending->inputs[FILE_INIT]].digest
+                                               : NULL,
+        .weights = inputs->weights[pending->inputs[FILE_WEIGHTS]].digest[job->plan.convs],
     };
     return job_identity(&job->params, &digests, job->id, err);
 }
 
-/* "the files differ, but not in content: a.jpg, b.jpg" for the parameter that does so, or "". */
-static void same_content(const struct job *a, const struct job *b, char *text, size_t size)
+/* Complains at the copy of a file, where that is the reason, else at the later job. */
+static void complain_duplicate(struct job_builder *builder, size_t first, size_t again)
 {
-    static const enum param_id files[] = {PARAM_content, PARAM_style, PARAM_init, PARAM_weights};
-    text[0] = 0;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        const char *one = params_text(&a->params, files[i]);
-        const char *other = params_text(&b->params, files[i]);
-        if (strcmp(one, other) != 0) {
-            snprintf(text, size, "; '%s' and '%s' have the same content", one, other);
-            return;
-        }
+    const struct job *a = &builder->list.jobs[first], *b = &builder->list.jobs[again];
+    for (int i = 0; i < FILES; i++) {
+        const char *one = params_text(&a->params, file_params[i]);
+        const char *other = params_text(&b->params, file_params[i]);
+        if (strcmp(one, other) == 0)
+            continue;
+        complain(builder->complaints, builder->pending[again].places[i],
+                 "the same job as that of line %d: '%s' and '%s' have the same content",
+                 a->origin.line, one, other);
+        return;
     }
+    complain(builder->complaints, b->origin, "the same job as that of line %d", a->origin.line);
 }
 
+static void drop(struct job_builder *builder, size_t at)
+{
+    params_release(&builder->list.jobs[at].params);
+    free(builder->list.jobs[at].name);
+    free(builder->pending[at].given_id);
+}
+
+/* Draws that came out as an earlier one did are left out; other duplicates are somebody's slip. */
 static int find_duplicates(struct job_builder *builder, struct error *err)
 {
     int status = 0;
     struct name_index ids = {0};
-    const struct job *jobs = builder->list.jobs;
-    size_t *first = malloc(builder->list.count * sizeof *first); /* job of each id */
-    if (!first && builder->list.count > 0)
-        return no_memory(err);
+    size_t kept = 0, dropped = 0;
     for (size_t i = 0; i < builder->list.count; i++) {
-        size_t number;
+        size_t first;
         bool is_new;
-        char same[600];
-        TRY(name_index_add(&ids, jobs[i].id, &number, &is_new, err));
-        if (is_new) {
-            first[number] = i;
+        TRY(name_index_put(&ids, builder->list.jobs[i].id, kept, &first, &is_new, err));
+        if (!is_new && builder->pending[i].drawn) {
+            drop(builder, i);
+            dropped++;
             continue;
         }
-        same_content(&jobs[first[number]], &jobs[i], same, sizeof same);
-        complain(builder->complaints, jobs[i].origin, "the same job as that of line %d%s",
-                 jobs[first[number]].origin.line, same);
+        if (!is_new)
+            complain_duplicate(builder, first, i);
+        builder->list.jobs[kept] = builder->list.jobs[i];
+        builder->pending[kept++] = builder->pending[i];
     }
+    builder->list.count = kept;
+    if (dropped > 0)
+        complain_note(builder->complaints, builder->draws_place,
+                      "%zu of the draws came out as an earlier one did and are left out", dropped);
 done:
-    free(first);
     name_index_release(&ids);
     return status;
 }

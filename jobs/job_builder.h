@@ -13,6 +13,7 @@ struct draft {
     char *id;             /* given id, or NULL */
     struct origin origin, id_origin;
     struct origin places[PARAM_COUNT]; /* of given values */
+    bool drawn; /* at random: left out where it comes out as an earlier job did */
 };
 void draft_release(struct draft *draft);
 
@@ -22,6 +23,7 @@ struct job_builder {
     bool recorded;      /* job_list_read_recorded */
     const char *folder; /* of the file: what relative paths are relative to */
     struct complaints *complaints;
+    struct origin draws_place; /* what to tell of draws that are left out */
     struct job_list list;
     struct inputs inputs;
     struct pending *pending;
@@ -37,6 +39,16 @@ int job_builder_add(struct job_builder *builder, struct draft *draft, struct err
 int job_builder_finish(struct job_builder *builder, struct job_list *out, struct error *err);
 
 void job_builder_release(struct job_builder *builder);
+
+/* Reads an image of a value at `origin`, the first time it is named, and complains where it is
+ * none. *number is its number in inputs. Errors: E_ENVIRONMENT. */
+int job_builder_look_at(struct job_builder *builder, enum param_id id, const char *path,
+                        struct origin origin, size_t *number, struct error *err);
+
+/* The JOB parameter of that name; else complains about an unknown `what`, with the nearest of the
+ * parameters and of at most 8 other words that may stand there. */
+bool job_find_param(struct complaints *complaints, const char *what, const char *const *words,
+                    int word_count, const char *name, struct origin origin, enum param_id *id);
 
 /* Makes a value that names a file absolute: content and style always, init and weights where they
  * are no word with a meaning. Others stay. *text is from malloc and replaced.

@@ -3,6 +3,7 @@
 #include "job_builder.h"
 #include "job_text.h"
 #include "manifest.h"
+#include "sweep.h"
 #include <stdlib.h>
 
 static int read_list(const char *path, bool recorded, struct job_list *out,
@@ -15,8 +16,9 @@ static int read_list(const char *path, bool recorded, struct job_list *out,
     struct job_builder builder = {.complaints = complaints, .recorded = recorded};
     TRY(job_text_read(path, complaints, &text, &bytes, &folder, err));
     builder.folder = folder;
-    builder.list.source = JOBS_FROM_MANIFEST;
-    TRY(manifest_read(text, bytes, &builder, err));
+    builder.list.source = job_text_is_sweep(text) ? JOBS_FROM_SWEEP : JOBS_FROM_MANIFEST;
+    TRY(builder.list.source == JOBS_FROM_SWEEP ? sweep_read(text, bytes, &builder, err)
+                                               : manifest_read(text, bytes, &builder, err));
     TRY(job_builder_finish(&builder, out, err));
 done:
     job_builder_release(&builder);

@@ -3,7 +3,6 @@
 #include "manifest.h"
 
 #include "job_builder.h"
-#include "words.h"
 #include <csv.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,21 +38,9 @@ static struct complaints *complaints_of(const struct reader *reader)
     return reader->builder->complaints;
 }
 
-static void unknown_column(struct reader *reader, const char *name)
-{
-    const char *names[PARAM_COUNT + 2] = {"id", "name"};
-    int count = 2;
-    char nearest[128];
-    for (int i = 0; i < PARAM_COUNT; i++)
-        if (param_table[i].scope == SCOPE_JOB)
-            names[count++] = param_table[i].name;
-    words_nearest(name, names, (size_t)count, nearest, sizeof nearest);
-    complain(complaints_of(reader), reader->field, "unknown column '%s'%s%s", name,
-             nearest[0] ? "; nearest: " : "", nearest);
-}
-
 static int column_kind(struct reader *reader, const char *name)
 {
+    static const char *const others[] = {"id", "name"};
     enum param_id id;
     if (!*name)
         return COLUMN_EMPTY;
@@ -61,17 +48,8 @@ static int column_kind(struct reader *reader, const char *name)
         return COLUMN_ID;
     if (strcasecmp(name, "name") == 0)
         return COLUMN_NAME;
-    if (params_find(name, &id, NULL) != 0) {
-        unknown_column(reader, name);
+    if (!job_find_param(complaints_of(reader), "column", others, 2, name, reader->field, &id))
         return COLUMN_UNKNOWN;
-    }
-    if (param_table[id].scope == SCOPE_RUN) {
-        complain(complaints_of(reader), reader->field,
-                 "%s says how a picture is made, not which: it is an option of the command, no "
-                 "column",
-                 param_table[id].name);
-        return COLUMN_UNKNOWN;
-    }
     return (int)id;
 }
 

@@ -24,13 +24,13 @@ static size_t slot_of(const struct name_index *index, const char *name)
     return at;
 }
 
-bool name_index_find(const struct name_index *index, const char *name, size_t *number)
+bool name_index_find(const struct name_index *index, const char *name, size_t *value)
 {
     if (index->slot_count == 0)
         return false;
     size_t found = index->slots[slot_of(index, name)];
     if (found)
-        *number = found - 1;
+        *value = index->values[found - 1];
     return found != 0;
 }
 
@@ -41,7 +41,10 @@ static int grow(struct name_index *index, struct error *err)
     char **names = realloc(index->names, slot_count / 2 * sizeof *names);
     if (names)
         index->names = names;
-    if (!slots || !names) {
+    size_t *values = realloc(index->values, slot_count / 2 * sizeof *values);
+    if (values)
+        index->values = values;
+    if (!slots || !names || !values) {
         free(slots);
         return fail(err, E_ENVIRONMENT, "not enough memory");
     }
@@ -53,11 +56,11 @@ static int grow(struct name_index *index, struct error *err)
     return 0;
 }
 
-int name_index_add(struct name_index *index, const char *name, size_t *number, bool *is_new,
-                   struct error *err)
+int name_index_put(struct name_index *index, const char *name, size_t value, size_t *first,
+                   bool *is_new, struct error *err)
 {
     *is_new = false;
-    if (name_index_find(index, name, number))
+    if (name_index_find(index, name, first))
         return 0;
     if (index->count >= index->slot_count / 2) {
         int status = grow(index, err);
@@ -68,11 +71,18 @@ int name_index_add(struct name_index *index, const char *name, size_t *number, b
     if (!copy)
         return fail(err, E_ENVIRONMENT, "not enough memory");
     size_t slot = slot_of(index, name);
-    index->names[index->count++] = copy;
+    index->names[index->count] = copy;
+    index->values[index->count++] = value;
     index->slots[slot] = index->count;
-    *number = index->count - 1;
+    *first = value;
     *is_new = true;
     return 0;
+}
+
+int name_index_add(struct name_index *index, const char *name, size_t *number, bool *is_new,
+                   struct error *err)
+{
+    return name_index_put(index, name, index->count, number, is_new, err);
 }
 
 void name_index_release(struct name_index *index)
@@ -80,6 +90,7 @@ void name_index_release(struct name_index *index)
     for (size_t i = 0; i < index->count; i++)
         free(index->names[i]);
     free(index->names);
+    free(index->values);
     free(index->slots);
     *index = (struct name_index){0};
 }

@@ -4,17 +4,14 @@ a second time here, and all that is wrong with a file in one go."""
 import csv
 import hashlib
 import io
-import re
 import shutil
 import subprocess
 
 import h5py
 import numpy as np
 
-from atelier import (CONVS, DONE, INPUT, InFolder, main, make_picture, parameter_table, sha256,
-                     write_weights)
-
-HEADER = "content,style,style_weight,style_layers,content_layers,weights\n"
+from atelier import CONVS, DONE, INPUT, main, make_picture, parameter_table, sha256
+from expanding import Expanding
 
 
 def twelve(value):
@@ -69,38 +66,11 @@ def identity(given, digests):
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-class Expanding(InFolder):
-    def setUp(self):
-        super().setUp()
-        write_weights(self.path("vgg.h5"))
-
-    def write(self, name, text):
-        data = text if isinstance(text, bytes) else text.encode()
-        self.path(name).write_bytes(data)
-        return name
-
-    def expand(self, text, name="manifest.csv", options=()):
-        """The rows of what is printed, as dictionaries."""
-        result = self.atelier("expand", *options, self.write(name, text))
-        self.assertEqual(result.returncode, DONE, result.stderr)
-        self.printed, self.said = result.stdout, result.stderr
-        return list(csv.DictReader(io.StringIO(result.stdout)))
-
-    def refuse(self, text, *words, name="manifest.csv"):
-        result = self.atelier("expand", self.write(name, text))
-        self.assertEqual(result.returncode, INPUT, result.stderr)
-        self.assertEqual(result.stdout, "")
-        self.assertWords(result.stderr, *words)
-        self.assertRegex(result.stderr.splitlines()[-1],
-                         rf"^atelier expand: {re.escape(name)}: \d+ errors?$")
-        return result.stderr
-
+class Identity(Expanding):
     def files(self, convs=3, content="content.png", style="style.png"):
         return {"content": sha256(self.path(content)), "style": sha256(self.path(style)),
                 "weights": weights_digest(self.path("vgg.h5"), convs)}
 
-
-class Identity(Expanding):
     LAYERS = {"content_layers": "relu1_2", "style_layers": "relu1_1,relu2_1"}
 
     def one(self, **given):
