@@ -181,6 +181,6 @@ bool job_text_is_sweep(const char *text)
         text += strcspn(text, "\r\n");
     }
     size_t length = strcspn(text, "\r\n");
-    return *text == '-' || *text == '%' || *text == '{' || *text == '[' ||
+    return !*text || *text == '-' || *text == '%' || *text == '{' || *text == '[' ||
            memchr(text, ':', length) != NULL;
 }

@@ -212,7 +212,7 @@ class Manifests(Expanding):
         self.refuse(f"content,style,size\n{self.PAIR},64\ncontent.png,copy.png,80\n"
                     f"{self.PAIR},0064\n{self.PAIR},80\n",
                     "manifest.csv:4: the same job as that of line 2\n",
-                    "manifest.csv:5: the same job as that of line 3; ", "copy.png' and ",
+                    "manifest.csv:5:13: the same job as that of line 3: '", "copy.png' and ",
                     "have the same content")
 
     def test_what_does_not_fit_a_picture_is_told(self):
