@@ -13,6 +13,8 @@ extern const int command_count;
 
 int command_render(int argc, char **argv);
 void help_render(void);
+int command_collect(int argc, char **argv);
+void help_collect(void);
 int command_expand(int argc, char **argv);
 void help_expand(void);
 int command_batch(int argc, char **argv);

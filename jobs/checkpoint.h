@@ -9,8 +9,11 @@
 #define SCHEMA_RESULT     "atelier-result"
 #define SCHEMA_CHECKPOINT "atelier-checkpoint"
 
-/* One column of a history as a file stores it: int32_t or double [rows]. A counter that is no
- * number is stored as -1, one that is too large as the largest. Caller frees. NULL: no memory. */
+/* A counter as a file stores it: -1 if it is no number, the largest if it is too large. */
+int32_t history_counter(double value);
+
+/* One column of a history as a file stores it: int32_t or double [rows]. Caller frees. NULL: no
+ * memory. */
 void *history_stored(const struct history *history, int column);
 
 /* Reading files that may be damaged: every size is checked first. *out is written on success only.
@@ -21,6 +24,15 @@ void *history_stored(const struct history *history, int column);
 int schema_check(hid_t file, const char *wanted, struct error *err);
 int history_read(hid_t file, struct history *out, struct error *err);
 int picture_read(hid_t file, struct image *out, struct error *err);
+
+/* What the codes of the column `precision` mean. */
+#define PRECISIONS "float32 bfloat16"
+
+/* Writes facts as attributes. */
+int facts_write(hid_t file, const struct fact *facts, size_t count, struct error *err);
+
+/* Writes a picture as a dataset with the attributes of HDF5's Image 1.2, compressed. */
+int picture_write(hid_t group, const char *name, const struct image *image, struct error *err);
 
 /* Writes /state, with a SHA-256 over all that checkpoint_read takes from the file. Root attributes
  * and history are there already. */

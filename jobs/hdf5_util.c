@@ -17,6 +17,7 @@ enum {
     MEMORY_STEP = 1 << 20, /* by which a file in memory grows */
     CHUNK_ROWS = 4096,     /* 32 kB of doubles */
     DEFLATE = 4,
+    DEFLATE_FAST = 1, /* of noisy doubles: 1 % larger, twice as fast */
     SIDE_MAX_PX = 65535,
     ATTRIBUTES_MAX = 4096
 };
@@ -27,7 +28,7 @@ void hdf5_quiet(void) { H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
 
 struct innermost {
     char text[256];
-    int memory;
+    bool environment; /* memory or the disk, not we */
 };
 
 static herr_t note_innermost(unsigned depth, const H5E_error2_t *entry, void *context)
@@ -35,21 +36,22 @@ static herr_t note_innermost(unsigned depth, const H5E_error2_t *entry, void *co
     struct innermost *out = context;
     if (depth == 0) {
         snprintf(out->text, sizeof out->text, "%s", entry->desc ? entry->desc : "");
-        out->memory = entry->min_num == H5E_NOSPACE || entry->min_num == H5E_CANTALLOC;
+        out->environment = entry->min_num == H5E_NOSPACE || entry->min_num == H5E_CANTALLOC ||
+                           entry->min_num == H5E_WRITEERROR;
     }
     return 0;
 }
 
 int hdf5_fail(struct error *err, int code, const char *format, ...)
 {
-    struct innermost cause = {"HDF5 gives no reason", 0};
+    struct innermost cause = {"HDF5 gives no reason", false};
     char what[512];
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, note_innermost, &cause);
     va_list args;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    return fail(err, code == E_BUG && cause.memory ? E_ENVIRONMENT : code, "%s: %s", what,
+    return fail(err, code == E_BUG && cause.environment ? E_ENVIRONMENT : code, "%s: %s", what,
                 cause.text);
 }
 
@@ -181,6 +183,25 @@ static int write_bytes(const char *path, const unsigned char *bytes, size_t coun
         return -1;
     errno = cause;
     return wrote < 0 ? -1 : 0;
+}
+
+int hdf5_new_large_file(const struct publication *publication, hid_t *file, struct error *err)
+{
+    hid_t access = new_access(), create = hdf5_new_list(H5P_FILE_CREATE);
+    hid_t made = H5Fcreate(publication->temporary, H5F_ACC_TRUNC, create, access);
+    hdf5_close(create);
+    hdf5_close(access);
+    if (made < 0)
+        return hdf5_fail(err, E_ENVIRONMENT, "cannot make '%s'", publication->temporary);
+    *file = made;
+    return 0;
+}
+
+int hdf5_close_large_file(hid_t *file, struct error *err)
+{
+    hid_t closing = *file;
+    *file = H5I_INVALID_HID;
+    return H5Fclose(closing) < 0 ? hdf5_fail(err, E_ENVIRONMENT, "cannot write the file") : 0;
 }
 
 int hdf5_stage(hid_t *file, const char *path, struct publication *staged, struct error *err)
@@ -456,50 +477,134 @@ void hdf5_attributes_release(struct hdf5_attributes *attributes)
 
 /* Columns ------------------------------------------------------------------------------------ */
 
+/* The type of a column in the file, or in memory. Closed with hdf5_close. */
+static hid_t kind_type(enum hdf5_kind kind, bool in_file)
+{
+    switch (kind) {
+    case HDF5_REAL:
+        return H5Tcopy(in_file ? H5T_IEEE_F64LE : H5T_NATIVE_DOUBLE);
+    case HDF5_WHOLE:
+        return H5Tcopy(in_file ? H5T_STD_I32LE : H5T_NATIVE_INT32);
+    case HDF5_LONG:
+        return H5Tcopy(in_file ? H5T_STD_I64LE : H5T_NATIVE_INT64);
+    case HDF5_CODE:
+        return H5Tcopy(in_file ? H5T_STD_I8LE : H5T_NATIVE_INT8);
+    case HDF5_TEXT:
+        return text_type();
+    }
+    return H5I_INVALID_HID;
+}
+
+/* Small chunks for a render's history, large ones for a sweep's: fewer of them, faster, a little
+ * larger. */
+static hsize_t chunk_rows(size_t rows)
+{
+    if (rows >= 4 * HDF5_CHUNK_ROWS)
+        return HDF5_CHUNK_ROWS;
+    return rows >= CHUNK_ROWS ? CHUNK_ROWS : rows > 0 ? rows : 1;
+}
+
 static hid_t new_column(hid_t group, const struct hdf5_column *column)
 {
-    hsize_t rows = column->rows, limit = H5S_UNLIMITED, chunk = CHUNK_ROWS;
-    if (rows < chunk)
-        chunk = rows > 0 ? rows : 1;
+    hsize_t rows = column->rows, limit = H5S_UNLIMITED, chunk = chunk_rows(column->rows);
     hid_t create = hdf5_new_list(H5P_DATASET_CREATE);
     H5Pset_chunk(create, 1, &chunk);
-    H5Pset_shuffle(create);
-    H5Pset_deflate(create, DEFLATE);
+    if (column->kind != HDF5_TEXT) { /* the texts themselves lie elsewhere, not compressed */
+        H5Pset_shuffle(create);
+        H5Pset_deflate(create, chunk == HDF5_CHUNK_ROWS ? DEFLATE_FAST : DEFLATE);
+    }
     double missing = NAN;
-    if (!column->integer)
+    if (column->kind == HDF5_REAL)
         H5Pset_fill_value(create, H5T_NATIVE_DOUBLE, &missing);
-    hid_t space = H5Screate_simple(1, &rows, &limit);
-    hid_t type = column->integer ? H5T_STD_I32LE : H5T_IEEE_F64LE;
+    hid_t space = H5Screate_simple(1, &rows, &limit), type = kind_type(column->kind, true);
     hid_t dataset = H5Dcreate2(group, column->name, type, space, H5P_DEFAULT, create, H5P_DEFAULT);
+    hdf5_close(type);
     hdf5_close(space);
     hdf5_close(create);
     return dataset;
 }
 
+/* CF's way to name the codes of a column: flag_values, of the column's own type, and their words.
+ */
+static int describe_codes(hid_t dataset, const struct hdf5_column *column, struct error *err)
+{
+    int status = 0;
+    int8_t codes[INT8_MAX];
+    hsize_t count = 1;
+    for (const char *c = column->meanings; *c; c++)
+        count += *c == ' ';
+    for (int i = 0; i < INT8_MAX; i++)
+        codes[i] = (int8_t)i;
+    hid_t type = kind_type(column->kind, true), space = H5Screate_simple(1, &count, NULL);
+    hid_t attribute = H5Acreate2(dataset, "flag_values", type, space, H5P_DEFAULT, H5P_DEFAULT);
+    if (count > INT8_MAX || attribute < 0 || H5Awrite(attribute, H5T_NATIVE_INT8, codes) < 0)
+        status = hdf5_fail(err, E_BUG, "cannot write the attribute 'flag_values'");
+    hdf5_close(attribute);
+    hdf5_close(space);
+    hdf5_close(type);
+    return status ? status : hdf5_write_text(dataset, "flag_meanings", column->meanings, err);
+}
+
+static int describe_missing(hid_t dataset, const struct hdf5_column *column)
+{
+    static const double nan = NAN;
+    static const int none = -1;
+    if (column->kind == HDF5_REAL)
+        return H5LTset_attribute_double(dataset, ".", "_FillValue", &nan, 1);
+    if (column->kind == HDF5_WHOLE && column->lacking)
+        return H5LTset_attribute_int(dataset, ".", "_FillValue", &none, 1);
+    return 0;
+}
+
 static int describe_column(hid_t dataset, const struct hdf5_column *column, struct error *err)
 {
     int status = 0;
-    double missing = NAN;
     TRY(hdf5_write_text(dataset, "long_name", column->title, err));
-    TRY(hdf5_write_text(dataset, "units", column->unit, err));
-    if (!column->integer && H5LTset_attribute_double(dataset, ".", "_FillValue", &missing, 1) < 0)
+    if (column->unit && column->unit[0])
+        TRY(hdf5_write_text(dataset, "units", column->unit, err));
+    if (describe_missing(dataset, column) < 0)
         status = hdf5_fail(err, E_BUG, "cannot write the attribute '_FillValue'");
+    else if (column->meanings)
+        status = describe_codes(dataset, column, err);
 done:
     return status;
 }
 
-static hid_t column_type(int integer) { return integer ? H5T_NATIVE_INT32 : H5T_NATIVE_DOUBLE; }
+int hdf5_write_rows(hid_t dataset, enum hdf5_kind kind, size_t first, size_t count,
+                    const void *values, struct error *err)
+{
+    int status = 0;
+    hsize_t start = first, size = count;
+    if (count == 0)
+        return 0;
+    hid_t type = kind_type(kind, false), memory = H5Screate_simple(1, &size, NULL);
+    hid_t space = H5Dget_space(dataset);
+    if (H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, NULL, &size, NULL) < 0 ||
+        H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, values) < 0)
+        status = hdf5_fail(err, E_BUG, "cannot write a column");
+    hdf5_close(space);
+    hdf5_close(memory);
+    hdf5_close(type);
+    return status;
+}
+
+int hdf5_cut_rows(hid_t dataset, size_t rows, struct error *err)
+{
+    hsize_t size = rows;
+    return H5Dset_extent(dataset, &size) < 0 ? hdf5_fail(err, E_BUG, "cannot cut a column") : 0;
+}
 
 int hdf5_write_column(hid_t group, const struct hdf5_column *column, hid_t scale, hid_t *dataset,
                       struct error *err)
 {
     int status = 0;
     hid_t made = new_column(group, column);
-    if (made < 0 || (column->rows > 0 && H5Dwrite(made, column_type(column->integer), H5S_ALL,
-                                                  H5S_ALL, H5P_DEFAULT, column->values) < 0)) {
-        status = hdf5_fail(err, E_BUG, "cannot write the column '%s'", column->name);
+    if (made < 0) {
+        status = hdf5_fail(err, E_BUG, "cannot make the column '%s'", column->name);
         goto done;
     }
+    if (column->values)
+        TRY(hdf5_write_rows(made, column->kind, 0, column->rows, column->values, err));
     TRY(describe_column(made, column, err));
     if ((scale < 0 ? H5DSset_scale(made, column->name) : H5DSattach_scale(made, scale, 0)) < 0) {
         status = hdf5_fail(err, E_BUG, "cannot give the column '%s' its scale", column->name);
@@ -571,7 +676,8 @@ static int read_values(hid_t group, const char *name, hid_t type, void *values, 
 int hdf5_read_column(hid_t group, const char *name, int integer, size_t rows, void *values,
                      struct error *err)
 {
-    return rows > 0 ? read_values(group, name, column_type(integer), values, err) : 0;
+    hid_t type = integer ? H5T_NATIVE_INT32 : H5T_NATIVE_DOUBLE;
+    return rows > 0 ? read_values(group, name, type, values, err) : 0;
 }
 
 /* Pictures of doubles ------------------------------------------------------------------------ */

@@ -2,8 +2,8 @@
  * variable-length UTF-8 texts, and errors that become a struct error instead of being printed.
  *
  * Every function returns 0 or an error code. On writing a refusal of HDF5's is E_BUG, or
- * E_ENVIRONMENT where memory is out; on reading it is E_INPUT: the file is at fault. Objects made
- * or opened here are released with hdf5_close, texts read with free. */
+ * E_ENVIRONMENT where memory is out or the disk takes no more; on reading it is E_INPUT: the file
+ * is at fault. Objects made or opened here are released with hdf5_close, texts read with free. */
 #ifndef ATELIER_HDF5_UTIL_H
 #define ATELIER_HDF5_UTIL_H
 
@@ -34,8 +34,16 @@ hid_t hdf5_new_list(hid_t class);
  * process exits. */
 int hdf5_new_file(hid_t *file, struct error *err);
 
-/* Closes such a file and writes it beside path, for publish_commit to give it that name. *staged is
- * written on success only. */
+/* A new file on the disk, under the publication's temporary name, for what does not fit into
+ * memory. Once something could not be written to it, it must not be closed: its process has to
+ * _exit. */
+int hdf5_new_large_file(const struct publication *publication, hid_t *file, struct error *err);
+
+/* Closes such a file; publish_commit gives it its name. */
+int hdf5_close_large_file(hid_t *file, struct error *err);
+
+/* Closes a file of hdf5_new_file and writes it beside path, for publish_commit to give it that
+ * name. *staged is written on success only. */
 int hdf5_stage(hid_t *file, const char *path, struct publication *staged, struct error *err);
 
 /* Opens a file for reading, without locks: published files never change. */
@@ -57,18 +65,39 @@ int hdf5_read_real(hid_t object, const char *name, double *value, struct error *
 /* All attributes of an object. */
 int hdf5_attributes_read(hid_t object, struct hdf5_attributes *out, struct error *err);
 
-/* A column of a table: a 1-D dataset, chunked and compressed, of int32_t or double values. */
+/* What a column holds, in the file and in memory. */
+enum hdf5_kind {
+    HDF5_REAL,  /* double */
+    HDF5_WHOLE, /* int32_t */
+    HDF5_LONG,  /* int64_t */
+    HDF5_CODE,  /* int8_t: numbers of the words of a list */
+    HDF5_TEXT   /* const char *: of variable length, UTF-8 */
+};
+
+/* A column of a table: a 1-D dataset, chunked and compressed. */
 struct hdf5_column {
-    const char *name, *title, *unit;
-    int integer;
+    const char *name, *title;
+    const char *unit; /* NULL or "": none */
+    enum hdf5_kind kind;
     size_t rows;
-    const void *values; /* [rows], int32_t or double */
+    const void *values;   /* [rows]; NULL: written later, by hdf5_write_rows */
+    const char *meanings; /* of codes 0, 1, ...: words with blanks between; NULL elsewhere */
+    bool lacking;         /* whole numbers: -1 means that there is none (NaN does so for reals) */
 };
 
 /* Writes a column and ties it to the dimension scale `scale`; with scale = H5I_INVALID_HID it
  * becomes one itself. The dataset is left open in *column, or closed if that is NULL. */
 int hdf5_write_column(hid_t group, const struct hdf5_column *column, hid_t scale, hid_t *dataset,
                       struct error *err);
+
+/* Writes count values from row `first` on. A table of many rows is fastest written in pieces of
+ * HDF5_CHUNK_ROWS, from a multiple of that. */
+enum { HDF5_CHUNK_ROWS = 16384 };
+int hdf5_write_rows(hid_t dataset, enum hdf5_kind kind, size_t first, size_t count,
+                    const void *values, struct error *err);
+
+/* Cuts a column off. */
+int hdf5_cut_rows(hid_t dataset, size_t rows, struct error *err);
 
 /* Rows of the column of that name, and whether it holds whole numbers. E_INPUT if it has more than
  * `limit` rows. */

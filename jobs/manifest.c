@@ -2,6 +2,7 @@
  * begins behind the byte with which the one before it was reported. */
 #include "manifest.h"
 
+#include "csv_cell.h"
 #include "job_builder.h"
 #include <csv.h>
 #include <stdlib.h>
@@ -319,36 +320,17 @@ static bool is_column(const struct job_list *list, const struct params defaults[
     return false;
 }
 
-/* In quotes where it would be misread without. */
-static void write_cell(FILE *to, const char *text)
-{
-    size_t length = strlen(text);
-    bool quoted = strpbrk(text, ",;\t\"\r\n") || text[0] == ' ' || text[0] == '#' ||
-                  (length > 0 && text[length - 1] == ' ');
-    if (!quoted) {
-        fputs(text, to);
-        return;
-    }
-    fputc('"', to);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', to);
-        fputc(*text, to);
-    }
-    fputc('"', to);
-}
-
 static int write_row(FILE *to, const struct job *job, const enum param_id *columns, int count,
                      struct error *err)
 {
     fprintf(to, "%s,", job->id);
-    write_cell(to, job->name ? job->name : "");
+    csv_write_cell(to, job->name ? job->name : "");
     for (int i = 0; i < count; i++) {
         char *text = params_format(&job->params, columns[i]);
         if (!text)
             return fail(err, E_ENVIRONMENT, "not enough memory");
         fputc(',', to);
-        write_cell(to, text);
+        csv_write_cell(to, text);
         free(text);
     }
     fputc('\n', to);

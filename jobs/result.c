@@ -35,7 +35,7 @@ done:
     return status;
 }
 
-static int write_facts(hid_t file, const struct fact *facts, size_t count, struct error *err)
+int facts_write(hid_t file, const struct fact *facts, size_t count, struct error *err)
 {
     int status = 0;
     for (size_t i = 0; i < count; i++) {
@@ -75,7 +75,7 @@ done:
 
 /* The history ---------------------------------------------------------------------------------- */
 
-static int32_t counter(double value)
+int32_t history_counter(double value)
 {
     if (!(value > -1)) /* NaN, too */
         return -1;
@@ -89,38 +89,28 @@ void *history_stored(const struct history *history, int column)
     for (size_t row = 0; stored && row < history->rows; row++) {
         double value = history_get(history, row, column);
         if (integer)
-            ((int32_t *)stored)[row] = counter(value);
+            ((int32_t *)stored)[row] = history_counter(value);
         else
             ((double *)stored)[row] = value;
     }
     return stored;
 }
 
-/* CF's way to name the codes of a column. */
-static int write_flags(hid_t dataset, struct error *err)
-{
-    static const int codes[] = {0, 1};
-    if (H5LTset_attribute_int(dataset, ".", "flag_values", codes, 2) < 0)
-        return hdf5_fail(err, E_BUG, "cannot write the attribute 'flag_values'");
-    return hdf5_write_text(dataset, "flag_meanings", "float32 bfloat16", err);
-}
-
 static int write_quantity(hid_t group, const struct history *history, int column, hid_t scale,
                           struct error *err)
 {
-    int status = 0;
-    hid_t dataset = H5I_INVALID_HID;
     const struct history_column *c = &history->column[column];
     void *values = history_stored(history, column);
     if (!values)
         return fail(err, E_ENVIRONMENT, "not enough memory to write the loss history");
-    TRY(hdf5_write_column(
-        group, &(struct hdf5_column){c->name, c->title, c->unit, c->integer, history->rows, values},
-        scale, &dataset, err));
-    if (column == H_PRECISION)
-        TRY(write_flags(dataset, err));
-done:
-    hdf5_close(dataset);
+    const struct hdf5_column stored = {.name = c->name,
+                                       .title = c->title,
+                                       .unit = c->unit,
+                                       .kind = c->integer ? HDF5_WHOLE : HDF5_REAL,
+                                       .rows = history->rows,
+                                       .values = values,
+                                       .meanings = column == H_PRECISION ? PRECISIONS : NULL};
+    int status = hdf5_write_column(group, &stored, scale, NULL, err);
     free(values);
     return status;
 }
@@ -131,9 +121,13 @@ static int write_row_scale(hid_t group, size_t rows, hid_t *scale, struct error 
     if (!numbers)
         return fail(err, E_ENVIRONMENT, "not enough memory to write the loss history");
     for (size_t row = 0; row < rows; row++)
-        numbers[row] = counter((double)row);
-    struct hdf5_column column = {"row",  "accepted optimiser step; 0 is the start", "1", 1, rows,
-                                 numbers};
+        numbers[row] = history_counter((double)row);
+    const struct hdf5_column column = {.name = "row",
+                                       .title = "accepted optimiser step; 0 is the start",
+                                       .unit = "1",
+                                       .kind = HDF5_WHOLE,
+                                       .rows = rows,
+                                       .values = numbers};
     int status = hdf5_write_column(group, &column, H5I_INVALID_HID, scale, err);
     free(numbers);
     return status;
@@ -172,7 +166,7 @@ done:
     return status;
 }
 
-static int write_image(hid_t file, const struct image *image, struct error *err)
+int picture_write(hid_t group, const char *name, const struct image *image, struct error *err)
 {
     int status = 0;
     hsize_t sizes[] = {(hsize_t)image->height, (hsize_t)image->width, 3};
@@ -181,8 +175,7 @@ static int write_image(hid_t file, const struct image *image, struct error *err)
     hid_t create = hdf5_new_list(H5P_DATASET_CREATE);
     H5Pset_chunk(create, 3, chunk);
     H5Pset_deflate(create, IMAGE_DEFLATE);
-    hid_t dataset =
-        H5Dcreate2(file, "image", H5T_STD_U8LE, space, H5P_DEFAULT, create, H5P_DEFAULT);
+    hid_t dataset = H5Dcreate2(group, name, H5T_STD_U8LE, space, H5P_DEFAULT, create, H5P_DEFAULT);
     if (dataset < 0 ||
         H5Dwrite(dataset, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, image->rgb) < 0) {
         status = hdf5_fail(err, E_BUG, "cannot write the picture");
@@ -207,11 +200,11 @@ int result_stage(const char *path, const struct result *result, struct publicati
     hdf5_quiet();
     TRY(hdf5_new_file(&file, err));
     TRY(write_heading(file, result, err));
-    TRY(write_facts(file, result->facts, result->fact_count, err));
+    TRY(facts_write(file, result->facts, result->fact_count, err));
     TRY(write_params(file, result->params, err));
     TRY(write_history(file, result->history, err));
     if (result->image)
-        TRY(write_image(file, result->image, err));
+        TRY(picture_write(file, "image", result->image, err));
     if (result->state)
         TRY(checkpoint_write_state(file, result->history, result->state, err));
     TRY(hdf5_stage(&file, path, staged, err));

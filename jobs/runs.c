@@ -66,6 +66,7 @@ static int put_job(struct runs *runs, size_t run, const struct job *job, struct 
     const struct store_entry *entry = store_scan_find(&runs->state.scan, runs->run[run].id);
     TRY(runs_put_text(runs, "id", run, runs->run[run].id, err));
     TRY(runs_put_number(runs, "listed", run, job != NULL, err));
+    TRY(runs_put_number(runs, "rows", run, 0, err));
     if (job) {
         TRY(runs_put_text(runs, "name", run, job->name, err));
         TRY(runs_put_params(runs, run, &job->params, err));

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -80,6 +81,7 @@ static void limit_to(int resource, rlim_t most, rlim_t start)
 void guarded_enter(void)
 {
     set_signals();
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* who asked is gone */
     inherited.cpu = limit_of(RLIMIT_CPU);
     inherited.memory = limit_of(RLIMIT_AS);
     inherited.used = address_space();

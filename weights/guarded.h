@@ -24,8 +24,8 @@ int guarded_run(int (*work)(void *context, struct error *err), void *context, un
                 struct error *err);
 
 /* The pieces of it, for a child that goes from file to file. */
-/* In the child, first of all: a crash ends it, requests to stop are its parent's to answer, and
- * nothing it says on stderr is heard. */
+/* In the child, first of all: a crash ends it, and so does its parent's end; requests to stop are
+ * its parent's to answer; nothing it says on stderr is heard. */
 void guarded_enter(void);
 /* In the child: from here on so many seconds of processor time, and GUARDED_BYTES and so many bytes
  * of memory on top of what was in use at guarded_enter. */

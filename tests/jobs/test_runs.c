@@ -31,15 +31,12 @@ static int unmake(void **state)
 
 static void fill_store(void)
 {
-    put_manifest(
-        &store,
-        "id,name,content,style,style_weight,content_layers\n" ID(
-            2) ",second,/photos/a.jpg,/styles/caf\xc3\xa9.jpg,2,\"relu3_1,relu4_2"
-               "\"\n" ID(1) ",,/photos/a.jpg,/styles/caf\xc3\xa9.jpg,1,\n" ID(
-                   3) ",failed,/photos/a.jpg,/styles/caf\xc3\xa9.jpg,3,\n" ID(4) ",waiting,/photos/"
-                                                                                 "a.jpg,/styles/"
-                                                                                 "caf\xc3\xa9.jpg,"
-                                                                                 "4,\n");
+    static const char manifest[] = "id,name,content,style,style_weight,content_layers\n"
+                                   "2000000000000000,second,/a.jpg,/b.jpg,2,\"relu3_1,relu4_2\"\n"
+                                   "1000000000000000,,/a.jpg,/b.jpg,1,\n"
+                                   "3000000000000000,failed,/a.jpg,/b.jpg,3,\n"
+                                   "4000000000000000,waiting,/a.jpg,/b.jpg,4,\n";
+    put_manifest(&store, manifest);
     put_result(&store, &first);
     put_result(&store, &second);
     put_result(&store, &unlisted);
@@ -81,8 +78,8 @@ static void every_job_and_every_result_is_a_row(void **state)
     static const char *const expected[][10] = {
         {ID(2), "second", "done", "1", "", "two", "", "8", "2", "3"},
         {ID(1), "", "done", "1", "", "one", "jobs/10/" ID(1) ".png", "8", "1", "5"},
-        {ID(3), "failed", "failed", "1", "no end after 30 s", "two", "", "", "3", ""},
-        {ID(4), "waiting", "waiting", "1", "", "", "", "", "4", ""},
+        {ID(3), "failed", "failed", "1", "no end after 30 s", "two", "", "", "3", "0"},
+        {ID(4), "waiting", "waiting", "1", "", "", "", "", "4", "0"},
         {ID(9), "from the result", "done", "0", "", "two", "", "8", "7", "1"},
     };
     struct runs runs;

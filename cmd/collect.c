@@ -1,0 +1,157 @@
+/* atelier collect: a store as tables for analysis. */
+#include "command.h"
+
+#include "arguments.h"
+#include "collect.h"
+#include "commit.h"
+#include "human.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct request {
+    const char *store, *output, *csv, *tensorboard;
+    bool images, quiet;
+};
+
+enum { ROWS = 5 };
+
+static void options(struct request *request, struct argument rows[ROWS])
+{
+    const struct argument table[ROWS] = {
+        {.name = "output",
+         .type = ARGUMENT_TEXT,
+         .value = &request->output,
+         .word = "FILE",
+         .help = "file to write; STORE/sweep.h5 if not given"},
+        {.name = "images",
+         .type = ARGUMENT_FLAG,
+         .value = &request->images,
+         .help = "put the pictures into it, too"},
+        {.name = "csv",
+         .type = ARGUMENT_TEXT,
+         .value = &request->csv,
+         .word = "DIR",
+         .help = "also write DIR/runs.csv and DIR/history.csv"},
+        {.name = "tensorboard",
+         .type = ARGUMENT_TEXT,
+         .value = &request->tensorboard,
+         .word = "DIR",
+         .help = "also write event files for TensorBoard"},
+        {.name = "quiet",
+         .type = ARGUMENT_FLAG,
+         .value = &request->quiet,
+         .help = "say nothing unless something is wrong"},
+    };
+    for (int i = 0; i < ROWS; i++)
+        rows[i] = table[i];
+}
+
+void help_collect(void)
+{
+    struct request request;
+    struct argument rows[ROWS];
+    options(&request, rows);
+    printf(
+        "usage: atelier collect STORE [options]\n\n"
+        "Gathers the results of a sweep into one HDF5 file: /runs, a row a job with parameters,\n"
+        "losses and costs; /history, the loss histories of all, one below the other. A batch may\n"
+        "be at work meanwhile.\n\n");
+    arguments_print(rows, ROWS);
+    printf("\nexit codes: 0 done; 1 done, but some results are unreadable (listed) and left out;\n"
+           "2 wrong input; 3 disk or memory\n");
+}
+
+static uint64_t file_bytes(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+}
+
+/* Errors: E_FAILED where some are. */
+static int list_unreadable(const struct runs *runs, struct error *err)
+{
+    enum { SHOWN = 20 };
+    size_t shown = 0;
+    if (runs->unreadable == 0)
+        return 0;
+    for (size_t i = 0; i < runs->count && shown < SHOWN; i++) {
+        if (runs->run[i].status != RUN_UNREADABLE)
+            continue;
+        char *path = store_job_path(&runs->store, runs->run[i].id, JOB_RESULT);
+        fprintf(stderr, "skipped  %s: %s\n", path ? path : runs->run[i].id, runs->run[i].error);
+        free(path);
+        shown++;
+    }
+    if (shown < runs->unreadable)
+        fprintf(stderr, "skipped  %zu more\n", runs->unreadable - shown);
+    return fail(err, E_FAILED,
+                "%zu result%s cannot be read; 'atelier verify %s --repair' makes room for new ones",
+                runs->unreadable, runs->unreadable == 1 ? "" : "s", runs->store.folder);
+}
+
+static void report(const struct request *request, const struct runs *runs, const char *path,
+                   const struct collected *collected)
+{
+    char bytes[HUMAN_TEXT];
+    if (request->quiet)
+        return;
+    printf("table    %s (%s)\n", path, human_bytes(file_bytes(path), bytes));
+    printf("runs     %zu, of which %zu done\n", runs->count, runs->done - collected->lost);
+    printf("history  %zu rows\n", collected->rows);
+    if (request->images)
+        printf("images   %zu\n", collected->pictures);
+    if (request->csv)
+        printf("csv      %s/runs.csv, history.csv\n", request->csv);
+    if (request->tensorboard)
+        printf("events   %s: 'tensorboard --logdir %s'\n", request->tensorboard,
+               request->tensorboard);
+}
+
+static int act(const struct request *request, struct error *err)
+{
+    static const struct fact facts[] = {{.name = "creator", .text = "atelier"},
+                                        {.name = "creator_version", .text = ATELIER_VERSION},
+                                        {.name = "git_commit", .text = ATELIER_COMMIT}};
+    int status = 0;
+    struct runs runs = {0};
+    struct collected collected = {0};
+    char *path = NULL;
+    TRY(runs_read(request->store, &runs, err));
+    path = request->output ? strdup(request->output) : store_path(&runs.store, STORE_TABLE);
+    if (!path) {
+        status = fail(err, E_ENVIRONMENT, "not enough memory");
+        goto done;
+    }
+    TRY(collect_write(&runs, path, request->images, facts, sizeof facts / sizeof *facts, &collected,
+                      err));
+    if (request->csv)
+        TRY(collect_csv(&runs, request->csv, err));
+    if (request->tensorboard)
+        TRY(collect_tensorboard(&runs, request->tensorboard, err));
+    report(request, &runs, path, &collected);
+    status = list_unreadable(&runs, err);
+done:
+    free(path);
+    runs_release(&runs);
+    return status;
+}
+
+int command_collect(int argc, char **argv)
+{
+    bool help;
+    struct error error = {0};
+    struct request request = {0};
+    struct argument rows[ROWS];
+    struct operands operands = {.list = &request.store, .min = 1, .max = 1, .names = "STORE"};
+    options(&request, rows);
+    int status = arguments_parse(argc, argv, rows, ROWS, &operands, &help, &error);
+    if (status == 0 && help)
+        help_collect();
+    else if (status == 0)
+        status = act(&request, &error);
+    if (status != 0)
+        fprintf(stderr, "atelier collect: %s\n", error.message);
+    return status;
+}
