@@ -641,16 +641,12 @@ static H5T_class_t dataset_shape(hid_t dataset, int limit, int *rank, hsize_t *s
     return class;
 }
 
-int hdf5_column_shape(hid_t group, const char *name, size_t limit, size_t *rows, int *integer,
-                      struct error *err)
+int hdf5_open_column_shape(hid_t dataset, const char *name, size_t limit, size_t *rows,
+                           int *integer, struct error *err)
 {
-    int rank, status;
-    hid_t dataset = H5I_INVALID_HID;
+    int rank;
     hsize_t size = 0;
-    if ((status = open_dataset(group, name, &dataset, err)) != 0)
-        return status;
     H5T_class_t class = dataset_shape(dataset, 1, &rank, &size);
-    hdf5_close(dataset);
     if (rank != 1 || (class != H5T_INTEGER && class != H5T_FLOAT))
         return fail(err, E_INPUT, "its dataset '%s' is no column of numbers", name);
     if (size > limit)
@@ -658,6 +654,26 @@ int hdf5_column_shape(hid_t group, const char *name, size_t limit, size_t *rows,
                     (unsigned long long)size, limit);
     *rows = (size_t)size;
     *integer = class == H5T_INTEGER;
+    return 0;
+}
+
+int hdf5_column_shape(hid_t group, const char *name, size_t limit, size_t *rows, int *integer,
+                      struct error *err)
+{
+    hid_t dataset = H5I_INVALID_HID;
+    int status = open_dataset(group, name, &dataset, err);
+    if (status == 0)
+        status = hdf5_open_column_shape(dataset, name, limit, rows, integer, err);
+    hdf5_close(dataset);
+    return status;
+}
+
+int hdf5_read_open_column(hid_t dataset, const char *name, int integer, size_t rows, void *values,
+                          struct error *err)
+{
+    hid_t type = integer ? H5T_NATIVE_INT32 : H5T_NATIVE_DOUBLE;
+    if (rows > 0 && H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
+        return hdf5_fail(err, E_INPUT, "cannot read its dataset '%s'", name);
     return 0;
 }
 
@@ -671,13 +687,6 @@ static int read_values(hid_t group, const char *name, hid_t type, void *values, 
         status = hdf5_fail(err, E_INPUT, "cannot read its dataset '%s'", name);
     hdf5_close(dataset);
     return status;
-}
-
-int hdf5_read_column(hid_t group, const char *name, int integer, size_t rows, void *values,
-                     struct error *err)
-{
-    hid_t type = integer ? H5T_NATIVE_INT32 : H5T_NATIVE_DOUBLE;
-    return rows > 0 ? read_values(group, name, type, values, err) : 0;
 }
 
 /* Pictures of doubles ------------------------------------------------------------------------ */

@@ -104,9 +104,13 @@ int hdf5_cut_rows(hid_t dataset, size_t rows, struct error *err);
 int hdf5_column_shape(hid_t group, const char *name, size_t limit, size_t *rows, int *integer,
                       struct error *err);
 
-/* Reads values [rows], int32_t or double. */
-int hdf5_read_column(hid_t group, const char *name, int integer, size_t rows, void *values,
-                     struct error *err);
+/* The same of a column that is open; and its values [rows], int32_t or double. name is for
+ * messages.
+ */
+int hdf5_open_column_shape(hid_t dataset, const char *name, size_t limit, size_t *rows,
+                           int *integer, struct error *err);
+int hdf5_read_open_column(hid_t dataset, const char *name, int integer, size_t rows, void *values,
+                          struct error *err);
 
 /* A dataset [height][width][3] of doubles, contiguous. */
 int hdf5_write_field(hid_t group, const char *name, int height, int width, const double *values,

@@ -1,6 +1,7 @@
 #include "checkpoint.h"
 
 #include "layer_list.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,52 +44,88 @@ static int read_label(hid_t dataset, const char *name, char *label, size_t size,
     return status;
 }
 
-/* A column's header; the names of the fixed ones are known. */
-static int read_header(hid_t group, hsize_t link, int fixed, struct history_column *column,
-                       struct error *err)
+/* The walk over the columns of a history, in the order they were made: the scale `row`, then those
+ * of the table. */
+struct walk {
+    struct history *history;
+    int next; /* column; -1: the scale */
+    void *stored;
+    struct error *err;
+    int status;
+};
+
+static int fail_name(const char *name, const struct walk *walk)
+{
+    const struct history *history = walk->history;
+    if (walk->next >= history->columns)
+        return fail(walk->err, E_INPUT, "its loss history has more columns than it says");
+    if (strlen(name) >= sizeof history->column->name)
+        return fail(walk->err, E_INPUT, "its loss history has a column without a usable name");
+    if (walk->next < H_FIXED && strcmp(name, history->column[walk->next].name) != 0)
+        return fail(walk->err, E_INPUT, "its loss history has a column '%s' in place of '%s'", name,
+                    history->column[walk->next].name);
+    return 0;
+}
+
+/* stored: room for rows of doubles. */
+static int read_values(hid_t dataset, const char *name, struct history *history, int index,
+                       void *stored, struct error *err)
 {
     int status = 0;
-    struct history_column read = {0};
-    ssize_t length = H5Lget_name_by_idx(group, ".", H5_INDEX_CRT_ORDER, H5_ITER_INC, link,
-                                        read.name, sizeof read.name, H5P_DEFAULT);
-    hid_t dataset = H5I_INVALID_HID;
-    if (length < 1 || (size_t)length >= sizeof read.name)
-        return fail(err, E_INPUT, "its loss history has a column without a usable name");
-    if (fixed && strcmp(read.name, column->name) != 0)
-        return fail(err, E_INPUT, "its loss history has a column '%s' in place of '%s'", read.name,
-                    column->name);
-    dataset = H5Dopen2(group, read.name, H5P_DEFAULT);
+    size_t rows, columns = (size_t)history->columns;
+    struct history_column *column = &history->column[index];
+    double *to = history->values + index;
+    TRY(hdf5_open_column_shape(dataset, name, history->rows, &rows, &column->integer, err));
+    if (rows != history->rows)
+        return fail(err, E_INPUT, "its column '%s' has %zu rows, expected %zu", name, rows,
+                    history->rows);
+    TRY(hdf5_read_open_column(dataset, name, column->integer, rows, stored, err));
+    for (size_t row = 0; row < rows; row++, to += columns)
+        *to = column->integer ? ((const int32_t *)stored)[row] : ((const double *)stored)[row];
+done:
+    return status;
+}
+
+static int read_column(hid_t group, const char *name, struct walk *walk)
+{
+    int status = 0;
+    struct history_column *column = &walk->history->column[walk->next];
+    hid_t dataset = H5Dopen2(group, name, H5P_DEFAULT);
     if (dataset < 0)
-        return hdf5_fail(err, E_INPUT, "cannot open the column '%s'", read.name);
-    TRY(read_label(dataset, "long_name", read.title, sizeof read.title, err));
-    TRY(read_label(dataset, "units", read.unit, sizeof read.unit, err));
-    *column = read;
+        return hdf5_fail(walk->err, E_INPUT, "cannot open the column '%s'", name);
+    snprintf(column->name, sizeof column->name, "%s", name);
+    TRY(read_label(dataset, "long_name", column->title, sizeof column->title, walk->err));
+    TRY(read_label(dataset, "units", column->unit, sizeof column->unit, walk->err));
+    TRY(read_values(dataset, name, walk->history, walk->next, walk->stored, walk->err));
 done:
     hdf5_close(dataset);
     return status;
 }
 
-static int read_quantity(hid_t group, struct history *history, int index, struct error *err)
+static herr_t visit_column(hid_t group, const char *name, const H5L_info_t *info, void *context)
 {
-    int status = 0;
-    struct history_column *column = &history->column[index];
-    size_t rows, columns = (size_t)history->columns;
-    void *values = malloc((history->rows + 1) * sizeof(double));
-    if (!values)
+    (void)info;
+    struct walk *walk = context;
+    if (walk->next >= 0)
+        walk->status = fail_name(name, walk);
+    if (walk->next >= 0 && walk->status == 0)
+        walk->status = read_column(group, name, walk);
+    walk->next++;
+    return walk->status ? -1 : 0;
+}
+
+static int read_columns(hid_t group, struct history *history, struct error *err)
+{
+    hsize_t at = 0;
+    struct walk walk = {.history = history, .next = -1, .err = err};
+    walk.stored = malloc((history->rows + 1) * sizeof(double));
+    if (!walk.stored)
         return fail(err, E_ENVIRONMENT, "not enough memory for a loss history");
-    TRY(hdf5_column_shape(group, column->name, history->rows, &rows, &column->integer, err));
-    if (rows != history->rows) {
-        status = fail(err, E_INPUT, "its column '%s' has %zu rows, expected %zu", column->name,
-                      rows, history->rows);
-        goto done;
-    }
-    TRY(hdf5_read_column(group, column->name, column->integer, rows, values, err));
-    for (size_t row = 0; row < rows; row++)
-        history->values[row * columns + (size_t)index] =
-            column->integer ? ((const int32_t *)values)[row] : ((const double *)values)[row];
-done:
-    free(values);
-    return status;
+    herr_t done = H5Literate(group, H5_INDEX_CRT_ORDER, H5_ITER_INC, &at, visit_column, &walk);
+    free(walk.stored);
+    if (walk.status == 0 && (done < 0 || walk.next != history->columns))
+        return hdf5_fail(err, E_INPUT, "cannot read its loss history");
+    return walk.status;
 }
 
 /* Rows and columns of the table, both bounded: nothing has been allocated yet. */
@@ -122,10 +159,7 @@ int history_read(hid_t file, struct history *out, struct error *err)
         goto done;
     }
     read.rows = read.capacity = rows;
-    for (int i = 0; i < columns; i++) {
-        TRY(read_header(group, (hsize_t)i + 1, i < H_FIXED, &read.column[i], err));
-        TRY(read_quantity(group, &read, i, err));
-    }
+    TRY(read_columns(group, &read, err));
     *out = read;
     read = (struct history){0};
 done:
