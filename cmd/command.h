@@ -13,6 +13,10 @@ extern const int command_count;
 
 int command_render(int argc, char **argv);
 void help_render(void);
+int command_status(int argc, char **argv);
+void help_status(void);
+int command_show(int argc, char **argv);
+void help_show(void);
 int command_collect(int argc, char **argv);
 void help_collect(void);
 int command_expand(int argc, char **argv);

@@ -12,6 +12,8 @@ const struct command commands[] = {
     {"plan", command_plan, "predict time and memory of a sweep, and what to ask of Slurm",
      help_plan},
     {"submit", command_submit, "send a sweep to Slurm, and look after it there", help_submit},
+    {"status", command_status, "what of a sweep is done, running, failed, and why", help_status},
+    {"show", command_show, "print one result: parameters, facts, loss curve", help_show},
     {"collect", command_collect, "gather a store into tables for analysis", help_collect},
     {"weights", command_weights, "list, fetch, identify and compare weight files", help_weights},
     {"help", command_help, "explain a command and its options", help_help},

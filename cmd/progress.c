@@ -2,10 +2,10 @@
 
 #include "clock.h"
 #include "human.h"
+#include "terminal.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 static const double redraw_s = 0.1;
@@ -68,12 +68,6 @@ static void describe(const struct progress *progress, const struct history *hist
              share(history_get(history, row, H_TV), total), speed);
 }
 
-static int terminal_width(void)
-{
-    struct winsize size;
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
 void progress_row(struct progress *progress, const struct history *history)
 {
     double now = clock_seconds();
@@ -81,7 +75,7 @@ void progress_row(struct progress *progress, const struct history *history)
         return;
     char text[256];
     describe(progress, history, text, sizeof text);
-    fprintf(stderr, "\r%.*s\033[K", terminal_width() - 1, text);
+    fprintf(stderr, "\r%.*s\033[K", terminal_width(stderr) - 1, text);
     fflush(stderr);
     progress->drawn = true;
     progress->last_drawn = now;

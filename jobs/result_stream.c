@@ -51,14 +51,17 @@ static void keep_ends(struct history *history)
 static int read_open(hid_t file, unsigned parts, struct result_contents *out, struct error *err)
 {
     int status = 0;
-    TRY(schema_check(file, SCHEMA_RESULT, err));
-    TRY(hdf5_attributes_read(file, &out->attributes, err));
+    out->finished = schema_check(file, SCHEMA_RESULT, err) == 0;
+    if (!out->finished)
+        TRY(parts & RESULT_UNFINISHED ? schema_check(file, SCHEMA_CHECKPOINT, err) : E_INPUT);
+    if (parts & RESULT_ATTRIBUTES)
+        TRY(hdf5_attributes_read(file, &out->attributes, err));
     if (parts & (RESULT_ENDS | RESULT_HISTORY))
         TRY(history_read(file, &out->history, err));
     out->rows = out->history.rows;
     if (!(parts & RESULT_HISTORY))
         keep_ends(&out->history);
-    if (parts & RESULT_IMAGE)
+    if (parts & RESULT_IMAGE && out->finished)
         TRY(picture_read(file, &out->image, err));
 done:
     return status;
@@ -99,6 +102,7 @@ static void put_contents(FILE *to, const struct result_contents *contents)
 {
     const struct history *h = &contents->history;
     const struct image *image = &contents->image;
+    put_number(to, contents->finished);
     put_number(to, contents->attributes.count);
     for (size_t i = 0; i < contents->attributes.count; i++) {
         const struct hdf5_attribute *attribute = &contents->attributes.list[i];
@@ -276,7 +280,7 @@ static bool get_image(FILE *from, struct image *out)
 /* One file's answer; false: the child is gone, or what it says makes no sense. */
 static bool receive(FILE *from, struct result_contents *contents, struct error *why)
 {
-    uint64_t status, rows, end;
+    uint64_t status, rows, end, finished;
     bool good = get_number(from, INT32_MAX, &status);
     *why = (struct error){0};
     if (good && status != 0) {
@@ -285,9 +289,11 @@ static bool receive(FILE *from, struct result_contents *contents, struct error *
         fail(why, (int)status, "%s", message ? message : "");
         free(message);
     } else if (good) {
-        good = get_attributes(from, &contents->attributes) && get_number(from, rows_max, &rows) &&
-               get_history(from, &contents->history) && get_image(from, &contents->image);
+        good = get_number(from, 1, &finished) && get_attributes(from, &contents->attributes) &&
+               get_number(from, rows_max, &rows) && get_history(from, &contents->history) &&
+               get_image(from, &contents->image);
         contents->rows = good ? (size_t)rows : 0;
+        contents->finished = good && finished;
     }
     return good && get_number(from, END, &end) && end == END;
 }

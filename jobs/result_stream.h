@@ -8,17 +8,21 @@
 #include "hdf5_attributes.h"
 #include "history.h"
 #include "image.h"
+#include <stdbool.h>
 
-/* What is read of each beside its attributes. */
+/* What is read of each. */
 enum result_part {
     RESULT_ENDS = 1,    /* the history's first and last row (one, if it has only one) */
     RESULT_HISTORY = 2, /* all of its rows */
-    RESULT_IMAGE = 4
+    RESULT_IMAGE = 4,
+    RESULT_ATTRIBUTES = 8,
+    RESULT_UNFINISHED = 16 /* a checkpoint will do, too: it has no picture */
 };
 
 /* What one file says. */
 struct result_contents {
-    struct hdf5_attributes attributes; /* of the root */
+    bool finished;
+    struct hdf5_attributes attributes; /* of the root; empty unless asked for */
     size_t rows;                       /* of the history in the file */
     struct history history;            /* as many rows of it as were asked for */
     struct image image;                /* rgb = NULL unless asked for */
@@ -29,8 +33,7 @@ struct result_contents {
 typedef int result_visitor(void *context, size_t index, const struct result_contents *contents,
                            const struct error *why, struct error *err);
 
-/* Reads the finished results at the given paths (a checkpoint is refused). A NULL path is skipped
- * without a call.
+/* Reads the results at the given paths. A NULL path is skipped without a call.
  * Errors: the visitor's; E_ENVIRONMENT: no child to be had, or one was killed from outside, or ran
  * out of memory. Threads: none may be inside HDF5. Memory: one file's contents a child. */
 int result_stream(const char *const *paths, size_t count, unsigned parts, result_visitor *visit,

@@ -152,8 +152,8 @@ static int read_results(struct runs *runs, struct error *err)
     int status = result_paths(runs, NULL, runs->count, RUN_DONE, RUN_UNREADABLE, &paths, err);
     if (status != 0)
         return status;
-    status =
-        result_stream((const char *const *)paths, runs->count, RESULT_ENDS, take_result, runs, err);
+    status = result_stream((const char *const *)paths, runs->count, RESULT_ATTRIBUTES | RESULT_ENDS,
+                           take_result, runs, err);
     free_paths(paths, runs->count);
     return status;
 }

@@ -12,13 +12,36 @@ const char *run_status_word(enum run_status status)
     return words[status];
 }
 
-enum { SILENT_SECONDS = 60 };
+/* As batches take it by default. Only an owner on a host that cannot be seen from here is judged by
+ * it. */
+static const double lost_after_s = 60;
 
-static enum batch_presence presence(const struct store_state *state)
+static double silence(const struct store_state *state, double heartbeat_age)
 {
-    if (!state->progress.nonce[0])
-        return BATCH_NONE;
-    return state->silent_seconds < SILENT_SECONDS ? BATCH_ALIVE : BATCH_GONE;
+    double spoke = clock_parse_utc(state->progress.time);
+    if (!state->claim.nonce[0])
+        return clock_now() - spoke;
+    double age = clock_now() - spoke;
+    return isnan(age) || heartbeat_age < age ? heartbeat_age : age;
+}
+
+/* A progress without a claim, or of another batch than the claim's, was left behind. */
+static void look_at_batch(const struct store *store, struct store_state *state)
+{
+    double age = 0;
+    enum claim_state claim = CLAIM_FREE;
+    if (claim_look(store, lost_after_s, &state->claim, &claim, &age, NULL) != 0)
+        claim = CLAIM_FREE;
+    if (claim == CLAIM_FREE)
+        state->claim = (struct claim){0};
+    else if (strcmp(state->claim.nonce, state->progress.nonce) != 0)
+        batch_progress_release(&state->progress);
+    bool left_behind = claim == CLAIM_FREE && state->progress.nonce[0];
+    state->batch = claim == CLAIM_ALIVE                 ? BATCH_ALIVE
+                   : claim == CLAIM_DEAD || left_behind ? BATCH_GONE
+                                                        : BATCH_NONE;
+    if (state->batch != BATCH_NONE)
+        state->silent_seconds = silence(state, age);
 }
 
 int store_state_read(const struct store *store, struct store_state *out, struct error *err)
@@ -31,9 +54,7 @@ int store_state_read(const struct store *store, struct store_state *out, struct 
         state.progress = (struct batch_progress){0};
     if (verdict_read(store, &state.verdict, NULL) != 0)
         state.verdict = (struct verdict){0};
-    if (state.progress.nonce[0])
-        state.silent_seconds = clock_now() - clock_parse_utc(state.progress.time);
-    state.batch = presence(&state);
+    look_at_batch(store, &state);
     *out = state;
     return 0;
 }

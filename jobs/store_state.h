@@ -4,6 +4,7 @@
 #define ATELIER_STORE_STATE_H
 
 #include "batch_progress.h"
+#include "claim.h"
 #include "failure.h"
 #include "store.h"
 #include "verdict.h"
@@ -20,7 +21,7 @@ enum run_status {
 const char *run_status_word(enum run_status status);
 
 enum batch_presence {
-    BATCH_NONE,  /* none is at work, and none left anything behind */
+    BATCH_NONE,  /* none is at work */
     BATCH_ALIVE, /* as far as this host can tell */
     BATCH_GONE   /* it was killed: what it was doing is in its last progress */
 };
@@ -28,8 +29,9 @@ enum batch_presence {
 struct store_state {
     struct store_scan scan;
     enum batch_presence batch;
-    struct batch_progress progress; /* zeroed where there is none */
-    double silent_seconds;          /* since it was written; NaN where there is none */
+    struct claim claim;             /* of the batch that is alive or gone; zeroed where unknown */
+    struct batch_progress progress; /* of the same batch; zeroed where there is none */
+    double silent_seconds;          /* since it was last heard of; NaN where there is none */
     struct verdict verdict;         /* of the last batch that ended; zeroed where there is none */
 };
 

@@ -50,8 +50,8 @@ static inline void made_params(const struct made_result *made, struct params *pa
     const struct {
         enum param_id id;
         const char *text;
-    } given[] = {{PARAM_content, "/photos/a.jpg"},
-                 {PARAM_style, "/styles/caf\xc3\xa9.jpg"},
+    } given[] = {{PARAM_content, "/a.jpg"},
+                 {PARAM_style, "/caf\xc3\xa9.jpg"},
                  {PARAM_style_weight, made->style_weight ? made->style_weight : "1"},
                  {PARAM_content_layers, made->content_layers ? made->content_layers : "relu4_2"}};
     params_init(params);

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "failure.h"
 #include "runs.h"
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *const two_layers[] = {"content_relu4_2", "style_relu1_1"};
@@ -32,10 +33,10 @@ static int unmake(void **state)
 static void fill_store(void)
 {
     static const char manifest[] = "id,name,content,style,style_weight,content_layers\n"
-                                   "2000000000000000,second,/a.jpg,/b.jpg,2,\"relu3_1,relu4_2\"\n"
-                                   "1000000000000000,,/a.jpg,/b.jpg,1,\n"
-                                   "3000000000000000,failed,/a.jpg,/b.jpg,3,\n"
-                                   "4000000000000000,waiting,/a.jpg,/b.jpg,4,\n";
+                                   "2000000000000000,second,/a.jpg,/caf\xc3\xa9.jpg,2,\"relu3_1,relu4_2\"\n"
+                                   "1000000000000000,,/a.jpg,/caf\xc3\xa9.jpg,1,\n"
+                                   "3000000000000000,failed,/a.jpg,/caf\xc3\xa9.jpg,3,\n"
+                                   "4000000000000000,waiting,/a.jpg,/caf\xc3\xa9.jpg,4,\n";
     put_manifest(&store, manifest);
     put_result(&store, &first);
     put_result(&store, &second);
@@ -127,23 +128,54 @@ static void losses_are_those_of_first_and_last_row_in_network_order(void **state
     runs_release(&runs);
 }
 
-static void running_jobs_are_those_of_a_batch_that_speaks(void **state)
+static void put_progress(const char *nonce)
+{
+    struct job_progress running = {.id = ID(4), .host = "one"};
+    struct batch_progress progress = {.running_count = 1, .running = &running};
+    snprintf(progress.nonce, sizeof progress.nonce, "%s", nonce);
+    clock_utc(clock_now(), progress.time);
+    clock_utc(clock_now(), running.started);
+    assert_int_equal(batch_progress_write(&store, &progress, NULL), 0);
+}
+
+static void expect_batch(enum batch_presence batch, enum run_status status)
+{
+    struct runs runs;
+    must_read(&runs);
+    assert_int_equal(runs.state.batch, batch);
+    assert_int_equal(runs.run[3].status, status);
+    runs_release(&runs);
+}
+
+static void running_jobs_are_those_of_a_batch_that_is_alive(void **state)
 {
     (void)state;
+    struct claim claim;
     fill_store();
-    struct job_progress running = {.id = ID(4), .host = "one"};
-    struct batch_progress progress = {
-        .nonce = "0123456789abcdef", .running_count = 1, .running = &running};
-    for (int age = 0; age <= 3600; age += 3600) {
-        struct runs runs;
-        clock_utc(clock_now() - age, progress.time);
-        clock_utc(clock_now() - age, running.started);
-        assert_int_equal(batch_progress_write(&store, &progress, NULL), 0);
-        must_read(&runs);
-        assert_int_equal(runs.run[3].status, age ? RUN_WAITING : RUN_RUNNING);
-        assert_int_equal(runs.state.batch, age ? BATCH_GONE : BATCH_ALIVE);
-        runs_release(&runs);
+    expect_batch(BATCH_NONE, RUN_WAITING);
+    put_progress("0123456789abcdef"); /* left behind by a batch of long ago */
+    expect_batch(BATCH_GONE, RUN_WAITING);
+    assert_int_equal(claim_take(&store, 60, NULL, &claim, NULL), 0);
+    expect_batch(BATCH_ALIVE, RUN_WAITING);
+    put_progress(claim.nonce);
+    expect_batch(BATCH_ALIVE, RUN_RUNNING);
+    assert_int_equal(claim_release(&store, &claim, NULL), 0);
+    expect_batch(BATCH_GONE, RUN_WAITING);
+}
+
+static void batch_that_was_killed_is_gone(void **state)
+{
+    (void)state;
+    struct claim claim;
+    fill_store();
+    pid_t child = fork();
+    if (child == 0) {
+        if (claim_take(&store, 60, NULL, &claim, NULL) == 0)
+            put_progress(claim.nonce);
+        _exit(0);
     }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    expect_batch(BATCH_GONE, RUN_WAITING);
 }
 
 /* --- damage --- */
@@ -330,8 +362,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_job_and_every_result_is_a_row, make, unmake),
         cmocka_unit_test_setup_teardown(losses_are_those_of_first_and_last_row_in_network_order,
                                         make, unmake),
-        cmocka_unit_test_setup_teardown(running_jobs_are_those_of_a_batch_that_speaks, make,
+        cmocka_unit_test_setup_teardown(running_jobs_are_those_of_a_batch_that_is_alive, make,
                                         unmake),
+        cmocka_unit_test_setup_teardown(batch_that_was_killed_is_gone, make, unmake),
         cmocka_unit_test_setup_teardown(damaged_results_are_rows_that_say_so, make, unmake),
         cmocka_unit_test_setup_teardown(visits_bring_every_row_and_picture_under_common_columns,
                                         make, unmake),
