@@ -32,11 +32,12 @@ static int unmake(void **state)
 
 static void fill_store(void)
 {
-    static const char manifest[] = "id,name,content,style,style_weight,content_layers\n"
-                                   "2000000000000000,second,/a.jpg,/caf\xc3\xa9.jpg,2,\"relu3_1,relu4_2\"\n"
-                                   "1000000000000000,,/a.jpg,/caf\xc3\xa9.jpg,1,\n"
-                                   "3000000000000000,failed,/a.jpg,/caf\xc3\xa9.jpg,3,\n"
-                                   "4000000000000000,waiting,/a.jpg,/caf\xc3\xa9.jpg,4,\n";
+    static const char manifest[] =
+        "id,name,content,style,style_weight,content_layers\n"
+        "2000000000000000,second,/a.jpg,/caf\xc3\xa9.jpg,2,\"relu3_1,relu4_2\"\n"
+        "1000000000000000,,/a.jpg,/caf\xc3\xa9.jpg,1,\n"
+        "3000000000000000,failed,/a.jpg,/caf\xc3\xa9.jpg,3,\n"
+        "4000000000000000,waiting,/a.jpg,/caf\xc3\xa9.jpg,4,\n";
     put_manifest(&store, manifest);
     put_result(&store, &first);
     put_result(&store, &second);
