@@ -5,11 +5,13 @@
 #include "command.h"
 #include "commit.h"
 #include "complaints_print.h"
+#include "cost.h"
 #include "human.h"
 #include "selection.h"
 #include "shell.h"
 #include "stop.h"
 #include "store_sweep.h"
+#include "threads.h"
 #include <fcntl.h>
 #include <math.h>
 #include <signal.h>
@@ -60,22 +62,65 @@ void help_batch(void)
 
 /* --- the jobs --- */
 
-/* Until a job is measured, its work stands for its time. */
-static int estimate(struct batch *batch, struct error *err)
+/* Renders side by side on this host, and threads of each, as far as that is known yet. */
+static void guess_layout(const struct batch *batch, int *workers, int *threads)
+{
+    const struct batch_options *o = &batch->options;
+    int processors = threads_available();
+    *workers = batch->transport.size > 1 ? batch->transport.size : 1;
+    *threads = o->threads > 0 ? (int)o->threads : processors > *workers ? processors / *workers : 1;
+    if (*workers > processors / *threads)
+        *workers = processors > *threads ? processors / *threads : 1;
+}
+
+/* Seconds by the measurements that atelier plan made on this kind of machine. Where it made none,
+ * work stands for time: it orders the jobs. */
+static bool load_model(const struct batch *batch, struct cost_model *model)
+{
+    struct calibration calibration;
+    int workers, threads;
+    guess_layout(batch, &workers, &threads);
+    if (!calibration_nearest(ATELIER_VERSION " " ATELIER_COMMIT, threads, workers, &calibration))
+        return false;
+    cost_model_init(model, &calibration);
+    cost_model_threads(model, threads);
+    return true;
+}
+
+static struct job_cost cost_by_work(const struct job *job)
 {
     const double flop_per_s = 1e12;
+    double evaluations = 1 + (double)job->params.iterations * (double)job->params.maxfun;
+    return (struct job_cost){.seconds = (job->plan.target_flop + evaluations * job->plan.flop) /
+                                        flop_per_s,
+                             .bytes = job->plan.memory_bytes};
+}
+
+/* An outer iteration's end is what an interruption keeps. */
+static struct job_cost cost_by_model(const struct cost_model *model, const struct job *job)
+{
+    struct cost cost = cost_predict(model, job);
+    double evaluations = fmin(1 + (double)job->params.maxfun, cost.evaluations);
+    return (struct job_cost){.seconds = cost.seconds,
+                             .bytes = cost.bytes,
+                             .predicted = true,
+                             .first_state =
+                                 cost.start_seconds +
+                                 cost_of_evaluations(model, &job->params, &job->plan, evaluations)};
+}
+
+static int estimate(struct batch *batch, struct error *err)
+{
     size_t count = batch->list.count;
+    struct cost_model model;
+    bool known = load_model(batch, &model);
     batch->costs = calloc(count + 1, sizeof *batch->costs);
     batch->skip = calloc(count + 1, sizeof *batch->skip);
     if (!batch->costs || !batch->skip)
         return fail(err, E_ENVIRONMENT, "not enough memory for %zu jobs", count);
-    for (size_t i = 0; i < count; i++) {
-        const struct job *job = &batch->list.jobs[i];
-        double evaluations = 1 + (double)job->params.iterations * (double)job->params.maxfun;
-        batch->costs[i] = (struct job_cost){
-            .seconds = (job->plan.target_flop + evaluations * job->plan.flop) / flop_per_s,
-            .bytes = job->plan.memory_bytes};
-    }
+    for (size_t i = 0; i < count; i++)
+        batch->costs[i] = known ? cost_by_model(&model, &batch->list.jobs[i])
+                                : cost_by_work(&batch->list.jobs[i]);
     return batch->options.only
                ? selection_apply(batch->options.only, &batch->list, batch->skip, err)
                : 0;
@@ -188,12 +233,12 @@ static struct conduct_settings settings_of(const struct batch *batch)
     return (struct conduct_settings){.agent = {.heartbeat = o->heartbeat,
                                                .silence = o->lost_after * 2 / 3,
                                                .stale = o->lost_after / 4,
-                                               .timeout = o->timeout,
                                                .grace = fmin(30, o->lost_after / 2),
                                                .job_memory = o->job_memory,
                                                .version = ATELIER_VERSION " " ATELIER_COMMIT},
                                      .lost_after = o->lost_after,
                                      .deadline = o->deadline,
+                                     .timeout = o->timeout,
                                      .attempts = (int)o->retries + 1,
                                      .max_failures = o->max_failures,
                                      .threads = (int)o->threads,
@@ -294,7 +339,7 @@ static int print_plan(struct batch *batch, struct error *err)
         if (is_done || batch->skip[i])
             continue;
         left++;
-        flop += batch->costs[i].seconds;
+        flop += cost_by_work(&batch->list.jobs[i]).seconds;
         bytes = batch->costs[i].bytes > bytes ? batch->costs[i].bytes : bytes;
     }
     printf("%zu jobs, %zu done, %zu to do; at most %.4g TFLOP, %s of memory for the largest; "

@@ -4,6 +4,7 @@
 #include "known.h"
 #include "numerics.h"
 #include "threads.h"
+#include <glob.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -31,13 +32,13 @@ static void processor_name(char *text, size_t size)
         fclose(file);
 }
 
-void calibration_key(const char *version, int threads, int workers, char *text, size_t size)
+void calibration_key(const char *version, char *text, size_t size)
 {
     char processor[96], numerics[512];
     processor_name(processor, sizeof processor);
     numerics_fingerprint(version, numerics, sizeof numerics);
-    snprintf(text, size, "%s; %ld processors; %d x %d threads; %s", processor,
-             sysconf(_SC_NPROCESSORS_ONLN), workers, threads, numerics);
+    snprintf(text, size, "%s; %ld processors; %s", processor, sysconf(_SC_NPROCESSORS_ONLN),
+             numerics);
 }
 
 /* --- JSON --- */
@@ -198,8 +199,8 @@ int calibration_write(const char *path, const struct calibration *calibration, s
 
 /* --- the cache --- */
 
-/* CACHE/machine-<key's digest>.json. Caller frees. */
-static int cache_path(const char *key, char **path, struct error *err)
+/* CACHE/machine-<key's digest>-; what follows is WORKERSxTHREADS.json. Caller frees. */
+static int cache_stem(const char *key, char **stem, struct error *err)
 {
     int status = 0;
     char *folder = NULL, digest[DIGEST_HEX];
@@ -209,32 +210,61 @@ static int cache_path(const char *key, char **path, struct error *err)
         status = fail_errno(err, "cannot make the cache folder '%s'", folder);
         goto done;
     }
-    if (asprintf(path, "%s/machine-%.16s.json", folder, digest) < 0)
+    if (asprintf(stem, "%s/machine-%.16s-", folder, digest) < 0)
         status = fail(err, E_ENVIRONMENT, "not enough memory for a file's name");
 done:
     free(folder);
     return status;
 }
 
+/* Doublings of the threads weigh more than any difference in workers. */
+static double distance(const struct calibration *c, int threads, int workers)
+{
+    return 1000 * fabs(log2((double)c->threads / threads)) +
+           fabs(log2((double)c->workers / workers));
+}
+
+bool calibration_nearest(const char *version, int threads, int workers, struct calibration *out)
+{
+    char key[sizeof out->machine], *stem = NULL, *pattern = NULL;
+    glob_t found = {0};
+    double best = HUGE_VAL;
+    calibration_key(version, key, sizeof key);
+    if (cache_stem(key, &stem, NULL) != 0 || asprintf(&pattern, "%s*.json", stem) < 0)
+        pattern = NULL;
+    if (pattern && glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            struct calibration kept;
+            if (calibration_read(found.gl_pathv[i], &kept, NULL) != 0 ||
+                strcmp(kept.machine, key) != 0 || !(distance(&kept, threads, workers) < best))
+                continue;
+            best = distance(&kept, threads, workers);
+            *out = kept;
+        }
+    globfree(&found);
+    free(pattern);
+    free(stem);
+    return best < HUGE_VAL;
+}
+
 bool calibration_kept(const char *version, int workers, struct calibration *out)
 {
-    char key[sizeof out->machine], *path = NULL;
-    struct calibration kept;
-    calibration_key(version, threads_count(), workers, key, sizeof key);
-    bool found = cache_path(key, &path, NULL) == 0 && calibration_read(path, &kept, NULL) == 0 &&
-                 strcmp(kept.machine, key) == 0;
-    if (found)
-        *out = kept;
-    free(path);
-    return found;
+    struct calibration nearest;
+    if (!calibration_nearest(version, threads_count(), workers, &nearest) ||
+        nearest.threads != threads_count() || nearest.workers != workers)
+        return false;
+    *out = nearest;
+    return true;
 }
 
 int calibration_renew(const char *version, int workers, struct calibration *out, struct error *err)
 {
-    char *path = NULL;
+    char *stem = NULL, *path = NULL;
     int status = calibration_measure(version, workers, out, err);
-    if (status == 0 && cache_path(out->machine, &path, NULL) == 0)
+    if (status == 0 && cache_stem(out->machine, &stem, NULL) == 0 &&
+        asprintf(&path, "%s%dx%d.json", stem, workers, out->threads) > 0)
         calibration_write(path, out, NULL);
+    free(stem);
     free(path);
     return status;
 }

@@ -40,9 +40,9 @@ struct calibration {
     double launch;                              /* of the program */
 };
 
-/* What the numbers belong to: processor, processors, the numerics fingerprint (which names the
- * build), threads and workers. Text of one line. */
-void calibration_key(const char *version, int threads, int workers, char *text, size_t size);
+/* What the numbers belong to: processor, processors, and the numerics fingerprint, which names the
+ * build. Text of one line. */
+void calibration_key(const char *version, char *text, size_t size);
 
 /* Measures. workers - 1 child processes do the same work meanwhile, as in a batch, and are gone
  * afterwards. Uses threads_count() threads. Must come before the process's first parallel region
@@ -54,8 +54,11 @@ int calibration_measure(const char *version, int workers, struct calibration *ou
 int calibration_write(const char *path, const struct calibration *calibration, struct error *err);
 int calibration_read(const char *path, struct calibration *out, struct error *err);
 
-/* The one in the cache folder for this machine, build, threads_count() and workers, if there is. */
+/* The one in the cache folder for this machine and build, threads_count() and workers, if any. */
 bool calibration_kept(const char *version, int workers, struct calibration *out);
+
+/* The same, or else the one whose threads, and then workers, come nearest. */
+bool calibration_nearest(const char *version, int threads, int workers, struct calibration *out);
 
 /* Measures, and keeps it in the cache folder if that takes it. Errors: as calibration_measure. */
 int calibration_renew(const char *version, int workers, struct calibration *out, struct error *err);

@@ -450,7 +450,7 @@ int calibration_measure(const char *version, int workers, struct calibration *ou
     pid_t company[COMPANY_MOST];
     struct calibration made = {.threads = threads_count(), .workers = workers, .launch = 0.04};
     count = start_company(count, company);
-    calibration_key(version, made.threads, workers, made.machine, sizeof made.machine);
+    calibration_key(version, made.machine, sizeof made.machine);
     clock_utc(clock_now(), made.date);
     TRY(measure_networks(&made, err));
     TRY(measure_optimiser(&made, err));

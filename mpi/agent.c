@@ -94,9 +94,12 @@ static int start_child(struct agent *agent, const struct message *run, struct er
          at += strlen(agent->command + at) + 1)
         argv[count++] = agent->command + at;
     argv[count] = NULL;
-    snprintf(facts, sizeof facts, "attempts=%d;rank=%d;predicted_seconds=%.6g;predicted_bytes=%llu",
-             run->run.attempt, agent->transport->rank, run->run.seconds,
-             (unsigned long long)run->run.bytes);
+    int used = snprintf(facts, sizeof facts, "attempts=%d;rank=%d", run->run.attempt,
+                        agent->transport->rank);
+    if (run->run.seconds > 0)
+        snprintf(facts + used, sizeof facts - (size_t)used,
+                 ";predicted_seconds=%.6g;predicted_bytes=%llu", run->run.seconds,
+                 (unsigned long long)run->run.bytes);
     agent->kills_before = host_memory_kills();
     agent->room_before = memory_available();
     return count > 0 ? child_start(&agent->child, argv, agent->settings.silence, facts, err)
@@ -125,6 +128,7 @@ static int run(struct agent *agent, double now, const struct message *message, s
     struct error inner;
     agent->lease = message->lease;
     agent->started = now;
+    agent->timeout = message->run.timeout;
     agent->order = ORDER_NONE;
     agent->killed = false;
     agent->evaluation = 0;
@@ -220,7 +224,7 @@ static void last_words(const struct agent *agent, enum job_end how, const struct
         length--;
     text[0] = 0;
     if (agent->order == ORDER_TIMEOUT && how == JOB_END_TIMED_OUT)
-        snprintf(text, size, "it took longer than %g s", agent->settings.timeout);
+        snprintf(text, size, "it took longer than %g s", agent->timeout);
     else if (agent->order == ORDER_MEMORY && how == JOB_END_OUT_OF_MEMORY)
         snprintf(text, size, "it took more than %.0f MB of memory",
                  (double)agent->settings.job_memory * 1e-6);
@@ -278,7 +282,7 @@ static void kill_child(struct agent *agent)
 static void watch_child(struct agent *agent, double now)
 {
     const struct agent_settings *s = &agent->settings;
-    if (s->timeout > 0 && now - agent->started > s->timeout)
+    if (agent->timeout > 0 && now - agent->started > agent->timeout)
         give_order(agent, now, ORDER_TIMEOUT, SIGTERM);
     if (now - agent->last_sample >= sample_s) {
         agent->last_sample = now;

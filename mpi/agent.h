@@ -16,7 +16,6 @@ struct agent_settings {
     double heartbeat; /* between two words to the coordinator */
     double silence;   /* without a pulse until it kills its child and leaves: 2/3 of lost_after */
     double stale;     /* age of a pulse that is not passed on any more: 1/4 of lost_after */
-    double timeout;   /* of a job; 0: none */
     double grace;     /* between asking a child to end and killing it */
     uint64_t job_memory; /* 0: no limit */
     const char *version;
@@ -39,6 +38,7 @@ struct agent {
     uint64_t lease; /* 0: idle */
     char id[JOB_ID_TEXT];
     double started, ordered;
+    double timeout; /* of the job, s; 0: none */
     bool killed;
     enum agent_order order;
     uint64_t kills_before, room_before; /* host's memory kills; free memory at the start */

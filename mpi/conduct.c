@@ -373,6 +373,15 @@ static void send_command(struct conductor *c, int rank, struct message *run, cha
     send_to(c, rank, run);
 }
 
+/* Short jobs may be late for reasons of their own: a cold disk, a busy host. */
+static double timeout_of(const struct conductor *c, double predicted)
+{
+    const double predictions = 3, least_s = 120;
+    if (c->settings->timeout > 0 || !(predicted > 0))
+        return c->settings->timeout;
+    return fmax(least_s, predictions * predicted);
+}
+
 static void start_job(struct conductor *c, const struct decision *d)
 {
     struct error error;
@@ -387,7 +396,8 @@ static void start_job(struct conductor *c, const struct decision *d)
     run.lease = d->lease;
     run.run.attempt = d->attempt;
     run.run.threads = seat->threads;
-    run.run.seconds = c->costs[d->job].seconds;
+    run.run.seconds = c->costs[d->job].predicted ? c->costs[d->job].seconds : 0;
+    run.run.timeout = timeout_of(c, run.run.seconds);
     run.run.bytes = c->costs[d->job].bytes;
     snprintf(threads, sizeof threads, "--threads=%d", seat->threads);
     words[0] = (char *)(uintptr_t)c->settings->renderer;

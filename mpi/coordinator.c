@@ -69,6 +69,7 @@ struct coordinator {
     bool idle_sorted;
     uint64_t leases;
     struct list alone, confirming, told;
+    size_t late; /* jobs that wait, but for another batch: too long for the time that is left */
     size_t retrying;
     int agents_to_tell;
     enum stop_reason stop;
@@ -525,13 +526,36 @@ static bool alone_now(const struct coordinator *c, const struct host *host, bool
     return c->alone.first != JOB_NONE && host->running == 0 && (!others || host->agents == 1);
 }
 
+static bool is_late(const struct coordinator *c, double now, size_t job)
+{
+    return now + c->costs[job].first_state > c->settings.deadline;
+}
+
+/* The longest fresh job that fits and is in time; what is late once is late for ever. */
+static ptrdiff_t longest_in_time(struct coordinator *c, double now, uint64_t room)
+{
+    ptrdiff_t job;
+    while ((job = job_queue_longest(&c->queue, room)) != JOB_NONE && is_late(c, now, (size_t)job)) {
+        job_queue_take(&c->queue, (size_t)job);
+        c->late++;
+    }
+    return job;
+}
+
+/* With nothing running and nothing else waiting, late jobs are all there is. */
+static void stop_when_late(struct coordinator *c)
+{
+    if (c->late > 0 && c->late == c->counts.waiting && c->counts.running == 0)
+        coordinator_stop(c, STOP_DEADLINE);
+}
+
 /* Takes the job to start on this host from where it waits; JOB_NONE: none. */
 static ptrdiff_t choose(struct coordinator *c, double now, struct host *host)
 {
     if (host->taken)
         return JOB_NONE;
     uint64_t room = host->bytes > host->reserved ? host->bytes - host->reserved : 0;
-    ptrdiff_t fresh = job_queue_longest(&c->queue, room);
+    ptrdiff_t fresh = longest_in_time(c, now, room);
     struct list *retry = choose_retry(c, now, host, room);
     if (alone_now(c, host, fresh != JOB_NONE || retry)) {
         host->taken = true;
@@ -571,7 +595,7 @@ static void start(struct coordinator *c, int agent, size_t job, struct decision 
 /* With nothing running anywhere, what fits on no host never will. */
 static bool give_up_on_giants(struct coordinator *c)
 {
-    if (c->counts.running > 0 || c->counts.agents == 0 || c->counts.waiting == 0)
+    if (c->counts.running > 0 || c->counts.agents == 0 || c->counts.waiting == c->late)
         return false;
     for (ptrdiff_t job; (job = job_queue_longest(&c->queue, UINT64_MAX)) != JOB_NONE;) {
         job_queue_take(&c->queue, (size_t)job);
@@ -617,6 +641,7 @@ static bool decide_start(struct coordinator *c, double now, struct decision *out
         return true;
     }
     c->settled = true;
+    stop_when_late(c);
     return give_up_on_giants(c) && take_news(c, out);
 }
 

@@ -3,6 +3,7 @@
 #define ATELIER_JOB_QUEUE_H
 
 #include "error.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,8 +11,10 @@ enum { JOB_NONE = -1 };
 
 /* What a job is expected to take. */
 struct job_cost {
-    double seconds; /* any measure of length will do */
+    double seconds; /* unless predicted any measure of length will do */
     uint64_t bytes;
+    bool predicted;     /* seconds are seconds */
+    double first_state; /* s until it has come so far that an interruption keeps it; 0: unknown */
 };
 
 /* Always true: least[1] is the least memory any waiting job asks for; a job that does not wait asks

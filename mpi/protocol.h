@@ -53,7 +53,8 @@ struct message {
         struct {
             int32_t threads, attempt;
             int32_t more;   /* another part of the command follows */
-            double seconds; /* predicted */
+            double seconds; /* predicted; 0: not */
+            double timeout; /* s; 0: none */
             uint64_t bytes; /* predicted */
         } run;
         struct {
