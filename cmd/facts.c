@@ -2,13 +2,17 @@
 
 #include "clock.h"
 #include "commit.h"
+#include "compare.h"
 #include "memory.h"
+#include "numbers.h"
 #include "numerics.h"
+#include "shell.h"
 #include "start.h"
 #include "threads.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static void add_text(struct facts *facts, const char *name, const char *text)
@@ -21,34 +25,14 @@ static void add_number(struct facts *facts, const char *name, double number)
     facts->list[facts->count++] = (struct fact){.name = name, .number = number};
 }
 
-/* The command as a shell takes it: words with anything unusual in them in single quotes. */
-static char *quote_command(int argc, char **argv)
+/* argv begins with the subcommand. */
+static char *command_line(int argc, char **argv)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "-_./=:,+@%";
-    size_t size = sizeof "atelier";
-    for (int i = 0; i < argc; i++)
-        size += 4 * strlen(argv[i]) + 3;
-    char *text = malloc(size), *at = text;
-    if (!text)
-        return NULL;
-    at = stpcpy(at, "atelier");
-    for (int i = 0; i < argc; i++) {
-        *at++ = ' ';
-        if (*argv[i] && strspn(argv[i], plain) == strlen(argv[i])) {
-            at = stpcpy(at, argv[i]);
-            continue;
-        }
-        *at++ = '\'';
-        for (const char *c = argv[i]; *c; c++)
-            if (*c == '\'')
-                at = stpcpy(at, "'\\''");
-            else
-                *at++ = *c;
-        *at++ = '\'';
-    }
-    *at = 0;
-    return text;
+    char *words = shell_command(argc, argv), *line = NULL;
+    if (words && asprintf(&line, "atelier %s", words) < 0)
+        line = NULL;
+    free(words);
+    return line;
 }
 
 static int digest_inputs(const struct params *params, struct facts *facts, struct error *err)
@@ -85,7 +69,7 @@ int facts_begin(int argc, char **argv, const struct params *params, const struct
     snprintf(facts->weights_source, sizeof facts->weights_source, "%s", weights->source);
     snprintf(facts->weights_convention, sizeof facts->weights_convention, "%s",
              weights->convention);
-    facts->command_line = quote_command(argc, argv);
+    facts->command_line = command_line(argc, argv);
     if (!facts->command_line)
         return fail(err, E_ENVIRONMENT, "not enough memory");
     gethostname(facts->host, sizeof facts->host - 1);
@@ -118,6 +102,75 @@ done:
     return status;
 }
 
+/* Whether a fact or a JOB parameter has that name already. */
+static bool is_taken(const struct facts *facts, const char *name)
+{
+    for (size_t i = 0; i < facts->count; i++)
+        if (strcmp(facts->list[i].name, name) == 0)
+            return true;
+    for (int i = 0; i < PARAM_COUNT; i++)
+        if (strcmp(param_table[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* One NAME=VALUE, cut apart in place. */
+static int add_given(struct facts *facts, char *given, struct error *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    char *value = strchr(given, '=');
+    double number;
+    if (value)
+        *value++ = 0;
+    if (!value || !*given || given[strspn(given, letters)] || is_taken(facts, given))
+        return fail(err, E_INPUT, "ATELIER_FACTS has no good name in '%s'", given);
+    if (facts->count + FACTS_LATER >= FACTS_MAX)
+        return fail(err, E_INPUT, "ATELIER_FACTS has too many facts");
+    if (number_parse(value, &number))
+        add_number(facts, given, number);
+    else
+        add_text(facts, given, value);
+    return 0;
+}
+
+int facts_add_job(struct facts *facts, const struct vgg19_weights *weights, const char *id,
+                  const char *name, int attempts, struct error *err)
+{
+    int status = 0;
+    const char *given = getenv("ATELIER_FACTS");
+    char *rest = facts->given = strdup(given ? given : "");
+    if (!rest)
+        return fail(err, E_ENVIRONMENT, "not enough memory");
+    TRY(weights_digest(weights, facts->tensors, err));
+    add_text(facts, "weights_tensor_sha256", facts->tensors);
+    add_text(facts, "id", id);
+    if (name)
+        add_text(facts, "name", name);
+    for (char *one; (one = strsep(&rest, ";"));)
+        if (*one)
+            TRY(add_given(facts, one, err));
+    if (!is_taken(facts, "attempts"))
+        add_number(facts, "attempts", attempts);
+done:
+    return status;
+}
+
+int facts_add_picture(struct facts *facts, const char *path, struct error *err)
+{
+    int status = digest_file(path, facts->picture, err);
+    if (status == 0)
+        add_text(facts, "picture_sha256", facts->picture);
+    return status;
+}
+
+static double cpu_seconds(void)
+{
+    struct timespec used;
+    return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == 0
+               ? (double)used.tv_sec + 1e-9 * (double)used.tv_nsec
+               : 0;
+}
+
 void facts_end(struct facts *facts, enum optimiser_end end, const struct render_state *state)
 {
     clock_utc(clock_now(), facts->finished);
@@ -126,7 +179,12 @@ void facts_end(struct facts *facts, enum optimiser_end end, const struct render_
     add_number(facts, "evaluations", (double)state->evaluations);
     add_number(facts, "outer_iterations", (double)state->iteration);
     add_number(facts, "seconds", state->seconds);
+    add_number(facts, "cpu_seconds", cpu_seconds());
     add_number(facts, "peak_memory_bytes", (double)memory_peak());
 }
 
-void facts_release(struct facts *facts) { free(facts->command_line); }
+void facts_release(struct facts *facts)
+{
+    free(facts->command_line);
+    free(facts->given);
+}

@@ -11,16 +11,18 @@
 #include "result.h"
 #include "vgg19.h"
 
-enum { FACTS_MAX = 48 };
+enum { FACTS_MAX = 48, FACTS_LATER = 12 /* room for what is known at the end */ };
 
 /* Texts live as long as the struct. */
 struct facts {
     size_t count;
     struct fact list[FACTS_MAX];
     char *command_line;
+    char *given; /* what ATELIER_FACTS said, cut apart */
     char host[256], started[CLOCK_TEXT], finished[CLOCK_TEXT];
     char numerics[512], libraries[1024];
     char content[DIGEST_HEX], style[DIGEST_HEX], init[DIGEST_HEX], weights[DIGEST_HEX];
+    char picture[DIGEST_HEX], tensors[DIGEST_HEX];
     char weights_source[64], weights_convention[16];
 };
 
@@ -28,6 +30,15 @@ struct facts {
  * afterwards. Owned: facts_release. */
 int facts_begin(int argc, char **argv, const struct params *params, const struct plan *plan,
                 const struct vgg19_weights *weights, struct facts *facts, struct error *err);
+
+/* Adds what a job of a store has beside: its id, its name (borrowed, NULL: none), which attempt
+ * this is, and what the environment says: ATELIER_FACTS=attempts=2;rank=3;predicted_seconds=12.5
+ * Errors: E_INPUT: a name there is no name, or taken. */
+int facts_add_job(struct facts *facts, const struct vgg19_weights *weights, const char *id,
+                  const char *name, int attempts, struct error *err);
+
+/* Adds the digest of the picture's file. */
+int facts_add_picture(struct facts *facts, const char *path, struct error *err);
 
 /* Adds how it ended. */
 void facts_end(struct facts *facts, enum optimiser_end end, const struct render_state *state);

@@ -1,6 +1,6 @@
 #include "outputs.h"
 
-#include "numbers.h"
+#include "picture.h"
 #include "publish.h"
 #include "result.h"
 #include "start.h"
@@ -132,70 +132,38 @@ void outputs_release(struct outputs *outputs)
     *outputs = (struct outputs){0};
 }
 
-enum { LOSS_TEXTS = 5, TEXTS = 1 + PARAM_COUNT + LOSS_TEXTS };
-
-/* A picture's texts; values are owned, keys borrowed. */
-struct texts {
-    size_t count;
-    struct image_text list[TEXTS];
-};
-
-static bool add_text(struct texts *texts, const char *key, char *value)
+int outputs_stage(const struct outputs *outputs, struct result *result, struct facts *facts,
+                  struct staged_outputs *staged, struct error *err)
 {
-    if (value)
-        texts->list[texts->count++] = (struct image_text){key, value};
-    return value != NULL;
-}
-
-static bool collect_texts(const struct params *params, const struct history *history,
-                          struct texts *texts)
-{
-    static const struct {
-        const char *key;
-        int column;
-    } losses[LOSS_TEXTS] = {{"evaluations", H_EVALUATION},
-                            {"loss_total", H_TOTAL},
-                            {"loss_content", H_CONTENT},
-                            {"loss_style", H_STYLE},
-                            {"loss_tv", H_TV}};
-    bool good = add_text(texts, IMAGE_SOFTWARE_KEY, strdup(IMAGE_SOFTWARE));
-    for (int id = 0; id < PARAM_COUNT; id++)
-        if (param_table[id].scope == SCOPE_JOB)
-            good &= add_text(texts, param_table[id].name, params_format(params, (enum param_id)id));
-    for (int i = 0; i < LOSS_TEXTS && history->rows > 0; i++) {
-        char number[NUMBER_TEXT];
-        number_format(history_get(history, history->rows - 1, losses[i].column), number);
-        good &= add_text(texts, losses[i].key, strdup(number));
-    }
-    return good;
-}
-
-static int stage_picture(const char *path, const struct params *params,
-                         const struct history *history, const struct image *image,
-                         struct publication *staged, struct error *err)
-{
-    struct texts texts = {0};
-    int status = collect_texts(params, history, &texts)
-                     ? image_stage_png(path, image, texts.list, texts.count, staged, err)
-                     : fail(err, E_ENVIRONMENT, "not enough memory for '%s'", path);
-    for (size_t i = 0; i < texts.count; i++)
-        free((char *)(uintptr_t)texts.list[i].value);
+    int status = 0;
+    struct staged_outputs made = {0};
+    TRY(picture_stage(outputs->picture, result->params, result->history, result->image,
+                      &made.picture, err));
+    TRY(facts_add_picture(facts, made.picture.temporary, err));
+    result->facts = facts->list;
+    result->fact_count = facts->count;
+    TRY(result_stage(outputs->result, result, &made.result, err));
+    *staged = made;
+    made = (struct staged_outputs){0};
+done:
+    staged_outputs_abort(&made);
     return status;
 }
 
-int outputs_publish(const struct outputs *outputs, const struct result *result, struct error *err)
+void staged_outputs_abort(struct staged_outputs *staged)
+{
+    publish_abort(&staged->picture);
+    publish_abort(&staged->result);
+}
+
+int outputs_publish(const struct outputs *outputs, struct staged_outputs *staged, struct error *err)
 {
     int status = 0;
-    struct publication picture = {0}, file = {0};
-    TRY(stage_picture(outputs->picture, result->params, result->history, result->image, &picture,
-                      err));
-    TRY(result_stage(outputs->result, result, &file, err));
-    TRY(publish_commit(&picture, err));
-    TRY(publish_commit(&file, err));
+    TRY(publish_commit(&staged->picture, err));
+    TRY(publish_commit(&staged->result, err));
     unlink(outputs->checkpoint);
 done:
-    publish_abort(&picture);
-    publish_abort(&file);
+    staged_outputs_abort(staged);
     return status;
 }
 
@@ -210,7 +178,7 @@ int outputs_write_numbered(const struct outputs *outputs, const struct params *p
     if (!path)
         return fail(err, E_ENVIRONMENT, "not enough memory");
     TRY(start_crop(plan, state->picture, &image, err));
-    TRY(stage_picture(path, params, history, &image, &staged, err));
+    TRY(picture_stage(path, params, history, &image, &staged, err));
     TRY(publish_commit(&staged, err));
 done:
     image_release(&image);

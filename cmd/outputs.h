@@ -1,8 +1,10 @@
-/* The files a render leaves, all beside --output: NAME.png, NAME.h5, NAME.checkpoint.h5 while it is
+/* The files a render leaves: its picture, its result and, while it is unfinished, its checkpoint.
+ * With --output they are all beside it: NAME.png, NAME.h5, NAME.checkpoint.h5 while it is
  * unfinished, and NAME-0010.png for each picture that --save-every keeps. */
 #ifndef ATELIER_OUTPUTS_H
 #define ATELIER_OUTPUTS_H
 
+#include "facts.h"
 #include "history.h"
 #include "image.h"
 #include "params.h"
@@ -20,10 +22,22 @@ struct outputs {
 int outputs_claim(const struct params *params, struct outputs *outputs, struct error *err);
 void outputs_release(struct outputs *outputs);
 
-/* Publishes the finished render: the picture, with its JOB parameters and the losses of the
- * history's last row as text, and the result file. Both are on the disk before the first gets its
- * name, so that a full disk leaves an earlier pair as it was. Then the checkpoint goes. */
-int outputs_publish(const struct outputs *outputs, const struct result *result, struct error *err);
+/* A finished render's picture and result file under their temporary names. */
+struct staged_outputs {
+    struct publication picture, result;
+};
+
+/* Writes both, so that they are on the disk before the first gets its name: a full disk leaves an
+ * earlier pair as it was. Adds the picture's digest to the facts and gives them to the result.
+ * *staged is written on success only. */
+int outputs_stage(const struct outputs *outputs, struct result *result, struct facts *facts,
+                  struct staged_outputs *staged, struct error *err);
+void staged_outputs_abort(struct staged_outputs *staged);
+
+/* Gives them their names, in place of an earlier pair; then the checkpoint goes. Releases staged.
+ */
+int outputs_publish(const struct outputs *outputs, struct staged_outputs *staged,
+                    struct error *err);
 
 /* Writes the picture of an unfinished render under its numbered name. */
 int outputs_write_numbered(const struct outputs *outputs, const struct params *params,

@@ -25,16 +25,28 @@ static void erase(struct progress *progress)
     progress->drawn = false;
 }
 
+/* To the person, unless that is quiet, and to the log, if there is one. */
+static void put_line(struct progress *progress, const char *format, va_list args)
+{
+    FILE *streams[] = {progress->quiet ? NULL : stderr, progress->log};
+    erase(progress);
+    for (int i = 0; i < 2; i++) {
+        va_list again;
+        if (!streams[i])
+            continue;
+        va_copy(again, args);
+        vfprintf(streams[i], format, again);
+        va_end(again);
+        fputc('\n', streams[i]);
+    }
+}
+
 void progress_say(struct progress *progress, const char *format, ...)
 {
-    if (progress->quiet)
-        return;
-    erase(progress);
     va_list args;
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    put_line(progress, format, args);
     va_end(args);
-    fputc('\n', stderr);
 }
 
 void progress_start(struct progress *progress, int64_t evaluations)
@@ -83,11 +95,12 @@ void progress_row(struct progress *progress, const struct history *history)
 
 void progress_outer(struct progress *progress, const struct history *history)
 {
-    if (progress->quiet || progress->live)
-        return;
     char text[256];
     describe(progress, history, text, sizeof text);
-    fprintf(stderr, "%s\n", text);
+    if (progress->log)
+        fprintf(progress->log, "%s\n", text);
+    if (!progress->quiet && !progress->live)
+        fprintf(stderr, "%s\n", text);
 }
 
 void progress_end(struct progress *progress) { erase(progress); }

@@ -6,9 +6,11 @@
 #include "history.h"
 #include "params.h"
 #include <stdbool.h>
+#include <stdio.h>
 
 struct progress {
     bool quiet, live;
+    FILE *log; /* is told what a terminal is not needed for; borrowed; NULL: none */
     int64_t iterations, maxfun;
     double started;             /* clock at the first evaluation of this run */
     int64_t started_evaluation; /* evaluations done before this run */

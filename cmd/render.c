@@ -4,6 +4,8 @@
 #include "clock.h"
 #include "facts.h"
 #include "human.h"
+#include "into.h"
+#include "leash.h"
 #include "memory.h"
 #include "numbers.h"
 #include "numerics.h"
@@ -21,9 +23,17 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What a render is told beside its parameters. */
+struct errand {
+    const char *into, *id, *name; /* the store, the job; NULL: none */
+};
+
 /* Everything one render holds. */
 struct work {
     struct params params;
+    struct errand errand;
+    struct into into; /* in use if there is a store */
+    bool done_before, done_elsewhere;
     struct plan plan;
     struct outputs outputs;
     struct vgg19_weights weights;
@@ -36,19 +46,41 @@ struct work {
     double checkpoint_written; /* clock */
     bool checkpoint_current;   /* the state in memory is the one on disk */
     int64_t shown;             /* last outer iteration that on_state was told of */
+    double row_told;           /* clock, when the leash's holder was told of a row */
 };
+
+enum { OWN_OPTIONS = 3 };
+
+static void own_options(struct errand *errand, struct argument rows[OWN_OPTIONS])
+{
+    const struct argument own[OWN_OPTIONS] = {
+        OPTION("into", TEXT, &errand->into, "STORE",
+               "render a job of this store, in place of --output"),
+        OPTION("id", TEXT, &errand->id, "ID", "the job's id, which must be that of the parameters"),
+        OPTION("name", TEXT, &errand->name, "TEXT", "the job's name, for its result")};
+    memcpy(rows, own, sizeof own);
+}
 
 void help_render(void)
 {
     printf(
-        "usage: atelier render --content FILE --style FILE --output FILE.png [options]\n\n"
+        "usage: atelier render --content FILE --style FILE --output FILE.png [options]\n"
+        "       atelier render --content FILE --style FILE --into STORE --id ID [options]\n\n"
         "Renders the content picture in the style of the other, writes FILE.png and, beside it,\n"
         "FILE.h5 with the loss history and all that made it. Interrupted (Ctrl-C, SIGTERM,\n"
-        "SIGUSR1) it leaves FILE.checkpoint.h5 and exits with 75; the same command goes on.\n\n");
+        "SIGUSR1) it leaves FILE.checkpoint.h5 and exits with 75; the same command goes on.\n"
+        "The second form makes one job of a sweep, as its log's first line says.\n\n");
     options_print();
+    struct errand errand;
+    struct argument rows[OWN_OPTIONS];
+    own_options(&errand, rows);
+    printf("\na job of a store:\n");
+    arguments_print(rows, OWN_OPTIONS);
     printf("\nexit codes: 0 done; 1 the losses are not finite; 2 wrong input; 3 disk or memory;\n"
            "75 interrupted, the same command goes on\n");
 }
+
+static const double row_every_s = 0.2;
 
 /* --- before: parse, validate --- */
 
@@ -108,6 +140,11 @@ static int look_for_checkpoint(struct work *work, struct error *err)
                      work->outputs.checkpoint, difference);
         break;
     case CHECKPOINT_OTHER:
+        if (work->errand.into) { /* the store's own, so nobody else's picture is at stake */
+            progress_say(&work->progress, "  starting over: the checkpoint is another job's: %s",
+                         difference);
+            break;
+        }
         return fail(err, E_INPUT,
                     "'%s' is the checkpoint of another picture: %s; give the same parameters to go "
                     "on with it, --fresh to start over, or another output",
@@ -116,22 +153,81 @@ static int look_for_checkpoint(struct work *work, struct error *err)
     return 0;
 }
 
+static int check_errand(const struct work *work, struct error *err)
+{
+    const struct errand *e = &work->errand;
+    bool output = work->params.source[PARAM_output] == SOURCE_GIVEN;
+    if (e->into && output)
+        return fail(err, E_INPUT, "--into and --output exclude each other");
+    if (e->into && !e->id)
+        return fail(err, E_INPUT, "--into needs --id, the job's id");
+    if (!e->into && (e->id || e->name))
+        return fail(err, E_INPUT, "--%s needs --into, the job's store", e->id ? "id" : "name");
+    if (e->into && work->params.save_every > 0)
+        return fail(err, E_INPUT,
+                    "--save-every does not go with --into: a store keeps one picture "
+                    "of a job");
+    return 0;
+}
+
+/* Opens the store's side of it; the log begins, unless there is nothing to do. */
+static int prepare_job(int argc, char **argv, struct work *work, struct error *err)
+{
+    int status = 0;
+    TRY(into_open(work->errand.into, work->errand.id, &work->into, &work->outputs, err));
+    TRY(into_is_done(&work->into, &work->done_before, err));
+    if (work->done_before || work->params.dry_run)
+        goto done;
+    TRY(into_begin_log(&work->into, argc, argv, &work->params, leash_held(), err));
+    work->progress.log = work->into.said;
+    if (work->into.captured)
+        work->progress.quiet = true;
+done:
+    return status;
+}
+
+static int prepare_facts(int argc, char **argv, struct work *work, struct error *err)
+{
+    int status = 0;
+    struct into *into = &work->into;
+    TRY(facts_begin(argc, argv, &work->params, &work->plan, &work->weights, &work->facts, err));
+    if (!work->errand.into)
+        goto done;
+    TRY(facts_add_job(&work->facts, &work->weights, into->id, work->errand.name,
+                      into_failed_attempts(into) + 1, err));
+    TRY(into_check_identity(into, &work->params, &work->facts, err));
+done:
+    return status;
+}
+
+static void show_plan(const struct work *work)
+{
+    if (!work->progress.quiet && !work->params.dry_run)
+        print_plan(work, stderr);
+    if (work->progress.log)
+        print_plan(work, work->progress.log);
+}
+
 /* Finds out all that can be wrong before any work is done. */
 static int prepare(int argc, char **argv, struct work *work, struct error *err)
 {
     int status = 0;
-    TRY(params_resolve(&work->params, err));
+    bool job = work->errand.into != NULL;
+    TRY(check_errand(work, err));
+    TRY(job ? params_resolve_job(&work->params, err) : params_resolve(&work->params, err));
     stop_install();
     threads_use((int)work->params.threads);
     progress_init(&work->progress, &work->params);
-    TRY(outputs_claim(&work->params, &work->outputs, err));
+    TRY(job ? prepare_job(argc, argv, work, err)
+            : outputs_claim(&work->params, &work->outputs, err));
+    if (work->done_before)
+        goto done;
     TRY(plan_make(&work->params, &work->plan, err));
     TRY(plan_check_memory(&work->params, &work->plan, memory_available(), err));
-    if (!work->params.quiet && !work->params.dry_run)
-        print_plan(work, stderr);
+    show_plan(work);
     TRY(weights_load(work->params.weights, work->params.weights_convention, work->plan.convs,
                      &work->weights, err));
-    TRY(facts_begin(argc, argv, &work->params, &work->plan, &work->weights, &work->facts, err));
+    TRY(prepare_facts(argc, argv, work, err));
     TRY(look_for_checkpoint(work, err));
     if (!work->going_on.state.picture)
         TRY(objective_history(&work->plan, &work->going_on.history, err));
@@ -159,12 +255,26 @@ static void on_ready(void *context, double target_seconds)
         progress_say(&work->progress, "  time     about %s an evaluation, so at most about %s",
                      human_duration(evaluation, each), human_duration(left * evaluation, all));
     progress_start(&work->progress, work->going_on.state.evaluations);
+    leash_say("ready %.6g", target_seconds);
+}
+
+/* Whoever holds the leash is told often enough to show a live line. */
+static void tell_row(struct work *work, const struct history *history)
+{
+    double now = clock_seconds();
+    size_t row = history->rows - 1;
+    if (now - work->row_told < row_every_s)
+        return;
+    work->row_told = now;
+    leash_say("row %.0f %.0f %.9g", history_get(history, row, H_ITERATION),
+              history_get(history, row, H_EVALUATION), history_get(history, row, H_TOTAL));
 }
 
 static void on_row(void *context, const struct history *history)
 {
     struct work *work = context;
     progress_row(&work->progress, history);
+    tell_row(work, history);
 }
 
 static int write_checkpoint(struct work *work, const struct render_state *state,
@@ -176,6 +286,7 @@ static int write_checkpoint(struct work *work, const struct render_state *state,
                             .history = history,
                             .state = state};
     work->checkpoint_written = clock_seconds();
+    leash_check();
     int status = result_write(work->outputs.checkpoint, &result, err);
     work->checkpoint_current = status == 0;
     return status;
@@ -211,38 +322,47 @@ static int on_state(void *context, const struct render_state *state, const struc
 
 /* --- after --- */
 
-static int write_results(struct work *work, struct error *err)
-{
-    facts_end(&work->facts, work->end, &work->going_on.state);
-    struct result result = {.params = &work->params,
-                            .facts = work->facts.list,
-                            .fact_count = work->facts.count,
-                            .history = &work->going_on.history,
-                            .image = &work->image};
-    return outputs_publish(&work->outputs, &result, err);
-}
-
-static void report(const struct work *work)
+static void report(const struct work *work, FILE *out)
 {
     const struct history *h = &work->going_on.history;
     size_t last = h->rows - 1;
     char took[HUMAN_TEXT], peak[HUMAN_TEXT];
-    if (work->params.quiet)
-        return;
-    printf("picture  %s (%d x %d px)\n", work->outputs.picture, work->plan.width,
-           work->plan.height);
-    printf("history  %s (%zu rows)\n", work->outputs.result, h->rows);
-    printf("loss     %.4g -> %.4g (content %.3g, style %.3g, tv %.3g)\n",
-           history_get(h, 0, H_TOTAL), history_get(h, last, H_TOTAL),
-           history_get(h, last, H_CONTENT), history_get(h, last, H_STYLE),
-           history_get(h, last, H_TV));
+    fprintf(out, "picture  %s (%d x %d px)\n", work->outputs.picture, work->plan.width,
+            work->plan.height);
+    fprintf(out, "history  %s (%zu rows)\n", work->outputs.result, h->rows);
+    fprintf(out, "loss     %.4g -> %.4g (content %.3g, style %.3g, tv %.3g)\n",
+            history_get(h, 0, H_TOTAL), history_get(h, last, H_TOTAL),
+            history_get(h, last, H_CONTENT), history_get(h, last, H_STYLE),
+            history_get(h, last, H_TV));
     long long evaluations = work->going_on.state.evaluations,
               outer = work->going_on.state.iteration;
-    printf("ended    %s, after %lld evaluation%s in %lld outer iteration%s\n",
-           optimiser_end_sentence(work->end), evaluations, evaluations == 1 ? "" : "s", outer,
-           outer == 1 ? "" : "s");
-    printf("took     %s, %s of memory at most\n",
-           human_duration(clock_seconds() - work->started, took), human_bytes(memory_peak(), peak));
+    fprintf(out, "ended    %s, after %lld evaluation%s in %lld outer iteration%s\n",
+            optimiser_end_sentence(work->end), evaluations, evaluations == 1 ? "" : "s", outer,
+            outer == 1 ? "" : "s");
+    fprintf(out, "took     %s, %s of memory at most\n",
+            human_duration(clock_seconds() - work->started, took),
+            human_bytes(memory_peak(), peak));
+}
+
+/* The log ends with the report, and is published between the picture and the result. */
+static int publish_job(struct work *work, struct staged_outputs *staged, struct error *err)
+{
+    report(work, work->into.said);
+    return into_publish(&work->into, staged, &work->done_elsewhere, err);
+}
+
+static int write_results(struct work *work, struct error *err)
+{
+    int status = 0;
+    struct staged_outputs staged;
+    struct result result = {
+        .params = &work->params, .history = &work->going_on.history, .image = &work->image};
+    facts_end(&work->facts, work->end, &work->going_on.state);
+    TRY(outputs_stage(&work->outputs, &result, &work->facts, &staged, err));
+    TRY(work->errand.into ? publish_job(work, &staged, err)
+                          : outputs_publish(&work->outputs, &staged, err));
+done:
+    return status;
 }
 
 static int leave_interrupted(struct work *work, struct error *err)
@@ -253,9 +373,20 @@ static int leave_interrupted(struct work *work, struct error *err)
     progress_say(&work->progress, "interrupted by %s after outer iteration %lld; to go on%s:\n  %s",
                  stop_signal(), (long long)work->going_on.state.iteration,
                  work->params.fresh ? ", without --fresh" : "", work->facts.command_line);
+    leash_say("error %d interrupted by %s", E_INTERRUPTED, stop_signal());
     status = E_INTERRUPTED;
 done:
     return status;
+}
+
+static int fail_diverged(const struct work *work, struct error *err)
+{
+    long long evaluations = work->going_on.state.evaluations;
+    if (work->errand.into)
+        return fail(err, E_FAILED, "the loss is not finite after %lld evaluations", evaluations);
+    return fail(err, E_FAILED,
+                "the loss is not finite after %lld evaluations; '%s' is the last good picture",
+                evaluations, work->outputs.picture);
 }
 
 static int act(struct work *work, struct error *err)
@@ -274,13 +405,16 @@ static int act(struct work *work, struct error *err)
         return leave_interrupted(work, err);
     if (work->shown != work->going_on.state.iteration) /* the last one: no evaluation followed */
         TRY(show_outer(work, &work->going_on.state, &work->going_on.history, err));
+    if (work->end == END_DIVERGED && work->errand.into) /* a result says that the job is done */
+        return fail_diverged(work, err);
     TRY(write_results(work, err));
-    report(work);
+    if (!work->progress.quiet)
+        report(work, stdout);
+    if (work->done_elsewhere)
+        progress_say(&work->progress, "another process has finished this job meanwhile: its "
+                                      "result stands");
     if (work->end == END_DIVERGED)
-        status =
-            fail(err, E_FAILED,
-                 "the loss is not finite after %lld evaluations; '%s' is the last good picture",
-                 (long long)work->going_on.state.evaluations, work->outputs.picture);
+        status = fail_diverged(work, err);
 done:
     progress_end(&work->progress);
     return status;
@@ -290,37 +424,65 @@ static void release(struct work *work)
 {
     params_release(&work->params);
     outputs_release(&work->outputs);
+    into_release(&work->into);
     vgg19_weights_release(&work->weights);
     facts_release(&work->facts);
     checkpoint_release(&work->going_on);
     image_release(&work->image);
 }
 
-int command_render(int argc, char **argv)
+static int parse(int argc, char **argv, struct work *work, bool *help, struct error *err)
+{
+    struct option options[PARAM_COUNT];
+    struct argument rows[PARAM_COUNT + OWN_OPTIONS];
+    options_rows(&work->params, options, rows);
+    own_options(&work->errand, rows + PARAM_COUNT);
+    return arguments_parse(argc, argv, rows, PARAM_COUNT + OWN_OPTIONS, NULL, help, err);
+}
+
+static int run(int argc, char **argv, struct work *work, struct error *err)
 {
     int status = 0;
     bool help;
+    TRY(leash_begin(err));
+    TRY(parse(argc, argv, work, &help, err));
+    if (help) {
+        help_render();
+        return 0;
+    }
+    TRY(prepare(argc, argv, work, err));
+    if (work->done_before)
+        progress_say(&work->progress, "job %s is done already: %s", work->into.id,
+                     work->outputs.result);
+    else if (work->params.dry_run)
+        print_plan(work, stdout);
+    else
+        TRY(act(work, err));
+    leash_say("done");
+done:
+    return status;
+}
+
+static void say_error(const struct work *work, struct error *err)
+{
+    options_rephrase(err);
+    fprintf(stderr, "atelier render: %s\n", err->message);
+    if (work->into.said && !work->into.captured)
+        fprintf(work->into.said, "atelier render: %s\n", err->message);
+    leash_say("error %d %s", err->code, err->message);
+}
+
+int command_render(int argc, char **argv)
+{
     struct error error = {0};
     struct work *work = calloc(1, sizeof *work);
     if (!work)
         return E_ENVIRONMENT;
     work->started = clock_seconds();
     params_init(&work->params);
-    TRY(options_parse(argc, argv, &work->params, &help, &error));
-    if (help) {
-        help_render();
-        goto done;
-    }
-    TRY(prepare(argc, argv, work, &error));
-    if (work->params.dry_run)
-        print_plan(work, stdout);
-    else
-        status = act(work, &error);
-done:
-    if (status != 0 && status != E_INTERRUPTED) {
-        options_rephrase(&error);
-        fprintf(stderr, "atelier render: %s\n", error.message);
-    }
+    int status = run(argc, argv, work, &error);
+    if (status != 0 && status != E_INTERRUPTED)
+        say_error(work, &error);
     release(work);
     free(work);
     return status;

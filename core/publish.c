@@ -1,5 +1,6 @@
 #include "publish.h"
 
+#include "clock.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -223,6 +224,14 @@ static int probe_file(const struct publication *publication, struct error *err)
     return status;
 }
 
+/* Whether text is the number of a process that is gone. */
+static bool is_gone(const char *text)
+{
+    char *end;
+    long process = strtol(text, &end, 10);
+    return *end == 0 && process > 0 && kill((pid_t)process, 0) != 0 && errno == ESRCH;
+}
+
 /* Removes temporary files of this name that processes of this host left when they were killed. */
 static void sweep_folder(const struct publication *publication)
 {
@@ -230,17 +239,58 @@ static void sweep_folder(const struct publication *publication)
     DIR *entries = folder ? opendir(folder) : NULL;
     const char *own = name_of(publication->temporary);
     size_t stem = (size_t)(strrchr(own, '.') + 1 - own); /* all but the process number */
-    for (struct dirent *entry; entries && (entry = readdir(entries));) {
-        char *end;
-        if (strncmp(entry->d_name, own, stem) != 0)
-            continue;
-        long process = strtol(entry->d_name + stem, &end, 10);
-        if (*end == 0 && process > 0 && kill((pid_t)process, 0) != 0 && errno == ESRCH)
+    for (struct dirent *entry; entries && (entry = readdir(entries));)
+        if (strncmp(entry->d_name, own, stem) == 0 && is_gone(entry->d_name + stem))
             unlinkat(dirfd(entries), entry->d_name, 0);
-    }
     if (entries)
         closedir(entries);
     free(folder);
+}
+
+/* Whether name is `.NAME.tmp.HOST.PID`; *of_this_host with *process, its last part. */
+static bool is_temporary(const char *name, bool *of_this_host, const char **process)
+{
+    static const char mark[] = ".tmp.";
+    char host[HOST_NAME_MAX + 1] = "";
+    const char *tail = name[0] == '.' ? strstr(name + 1, mark) : NULL;
+    if (!tail)
+        return false;
+    tail += strlen(mark);
+    const char *dot = strrchr(tail, '.');
+    if (!dot || strspn(dot + 1, "0123456789") != strlen(dot + 1) || !dot[1])
+        return false;
+    gethostname(host, sizeof host - 1);
+    *of_this_host = strlen(host) == (size_t)(dot - tail) && strncmp(tail, host, strlen(host)) == 0;
+    *process = dot + 1;
+    return true;
+}
+
+static bool is_older(int folder, const char *name, double age_s)
+{
+    struct stat info;
+    return fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+           clock_now() - (double)info.st_mtim.tv_sec > age_s;
+}
+
+int publish_clear(const char *folder, double age_s, uint64_t *removed, struct error *err)
+{
+    DIR *entries = opendir(folder);
+    if (!entries)
+        return errno == ENOENT ? 0 : fail_errno(err, "cannot read the folder '%s'", folder);
+    int status = 0;
+    for (struct dirent *entry; (entry = readdir(entries));) {
+        bool here;
+        const char *process, *name = entry->d_name;
+        if (!is_temporary(name, &here, &process) ||
+            !((here && is_gone(process)) || is_older(dirfd(entries), name, age_s)))
+            continue;
+        if (unlinkat(dirfd(entries), name, 0) == 0)
+            ++*removed;
+        else if (errno != ENOENT)
+            status = fail_errno(err, "cannot remove '%s/%s'", folder, name);
+    }
+    closedir(entries);
+    return status;
 }
 
 int publish_probe(const char *path, struct error *err)

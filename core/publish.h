@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include <stdbool.h>
+#include <stdint.h>
 
 /* A file being written under a temporary name in the folder of its final one. */
 struct publication {
@@ -32,6 +33,11 @@ int publish_link(const char *from, const char *to);
 
 /* Removes the temporary file, if there is one, and releases the publication. Safe on {0}. */
 void publish_abort(struct publication *publication);
+
+/* Removes the temporary files in a folder that nobody will ever publish: of this host's processes
+ * that are gone, and any that is older than age_s; a process that lives and loses its file fails.
+ * *removed counts them up. No such folder is fine. Errors: E_ENVIRONMENT. */
+int publish_clear(const char *folder, double age_s, uint64_t *removed, struct error *err);
 
 /* Proves that `path` can be written, and removes what killed processes of this host left of it: its
  * folder exists and takes a new file with a byte in it (removed again), and `path` itself is no
