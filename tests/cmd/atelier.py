@@ -165,9 +165,37 @@ class InFolder(unittest.TestCase):
         return {str(path.relative_to(self.folder)): content(path)
                 for path in self.folder.rglob("*")}
 
+    def without_privileges(self):
+        if os.geteuid() != 0:
+            return {}
+        self.folder.chmod(0o777)
+        try:
+            subprocess.run([PROGRAM, "--version"], preexec_fn=as_nobody, check=True,
+                           stdout=subprocess.DEVNULL)
+        except (OSError, subprocess.SubprocessError):
+            self.skipTest("the program is in a folder that only root may enter")
+        return {"preexec_fn": as_nobody}
+
+    def mount(self, size):
+        folder = self.path("disk")
+        folder.mkdir()
+        made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder],
+                              capture_output=True)
+        if made.returncode != 0:
+            self.skipTest("no file system can be mounted: " + made.stderr.decode().strip())
+        self.addCleanup(subprocess.run, ["umount", folder], check=True)
+        return folder
+
     def assertWords(self, text, *words):
         for word in words:
             self.assertIn(word, text)
+
+
+def as_nobody():
+    """For a program that must not have root's rights."""
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
 
 
 def end(process):

@@ -258,13 +258,6 @@ class Parameters(Refusing):
             self.check_words([f"{name} is missing"], *flags({name: None}))
 
 
-def as_nobody():
-    """For a program that must not have root's rights."""
-    os.setgroups([])
-    os.setgid(65534)
-    os.setuid(65534)
-
-
 class Outputs(Refusing):
     def test_an_extension_that_is_not_png(self):
         for output in ("out.jgp", "out.jpg", "out", "out.png.txt", ".png", "png"):
@@ -321,17 +314,6 @@ class Outputs(Refusing):
         self.path("content.png").chmod(0)
         self.refused("cannot open 'content.png'", "Permission denied", options=options)
 
-    def without_privileges(self):
-        if os.geteuid() != 0:
-            return {}
-        self.folder.chmod(0o777)
-        try:
-            subprocess.run([PROGRAM, "--version"], preexec_fn=as_nobody, check=True,
-                           stdout=subprocess.DEVNULL)
-        except (OSError, subprocess.SubprocessError):
-            self.skipTest("the program is in a folder that only root may enter")
-        return {"preexec_fn": as_nobody}
-
     def test_a_very_long_name(self):
         self.refused("File name too long", output="x" * 300 + ".png")
         longest = "x" * (255 - len(".checkpoint.h5")) + ".png"
@@ -364,16 +346,6 @@ class FullDisk(Refusing):
                 self.assertWhole(self.folder)
                 self.assertEqual(len(self.listing()), 4)
         self.render()
-
-    def mount(self, size):
-        folder = self.path("disk")
-        folder.mkdir()
-        made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder],
-                              capture_output=True)
-        if made.returncode != 0:
-            self.skipTest("no file system can be mounted: " + made.stderr.decode().strip())
-        self.addCleanup(subprocess.run, ["umount", folder], check=True)
-        return folder
 
     @unittest.skipIf(os.geteuid() != 0, "only root mounts file systems")
     def test_a_disk_that_is_full_from_the_start(self):
