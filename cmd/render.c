@@ -70,12 +70,13 @@ void help_render(void)
         "FILE.h5 with the loss history and all that made it. Interrupted (Ctrl-C, SIGTERM,\n"
         "SIGUSR1) it leaves FILE.checkpoint.h5 and exits with 75; the same command goes on.\n"
         "The second form makes one job of a sweep, as its log's first line says.\n\n");
-    options_print();
     struct errand errand;
     struct argument rows[OWN_OPTIONS];
     own_options(&errand, rows);
-    printf("\na job of a store:\n");
+    printf("a job of a store:\n");
     arguments_print(rows, OWN_OPTIONS);
+    putchar('\n');
+    options_print();
     printf("\nexit codes: 0 done; 1 the losses are not finite; 2 wrong input; 3 disk or memory;\n"
            "75 interrupted, the same command goes on\n");
 }
