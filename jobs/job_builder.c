@@ -402,6 +402,14 @@ static void find_varying(struct job_list *list)
     }
 }
 
+static void release_pending(struct job_builder *builder)
+{
+    for (size_t i = 0; i < builder->list.count && builder->pending; i++)
+        free(builder->pending[i].given_id);
+    free(builder->pending);
+    builder->pending = NULL;
+}
+
 int job_builder_finish(struct job_builder *builder, struct job_list *out, struct error *err)
 {
     int status = 0;
@@ -422,6 +430,7 @@ int job_builder_finish(struct job_builder *builder, struct job_list *out, struct
     for (size_t i = 0; i < builder->list.count; i++)
         builder->list.jobs[i].origin.file = builder->list.file;
     find_varying(&builder->list);
+    release_pending(builder);
     *out = builder->list;
     builder->list = (struct job_list){0};
 done:
@@ -430,9 +439,7 @@ done:
 
 void job_builder_release(struct job_builder *builder)
 {
-    for (size_t i = 0; i < builder->list.count && builder->pending; i++)
-        free(builder->pending[i].given_id);
-    free(builder->pending);
+    release_pending(builder);
     inputs_release(&builder->inputs);
     job_list_release(&builder->list);
     *builder = (struct job_builder){0};

@@ -23,6 +23,7 @@ struct job_builder {
     bool recorded;      /* job_list_read_recorded */
     const char *folder; /* of the file: what relative paths are relative to */
     struct complaints *complaints;
+    size_t limit;              /* of jobs, and of values in a list: JOBS_MAX */
     struct origin draws_place; /* what to tell of draws that are left out */
     struct job_list list;
     struct inputs inputs;

@@ -13,7 +13,8 @@ static int read_list(const char *path, bool recorded, struct job_list *out,
     const char *text = NULL;
     size_t bytes = 0;
     char *folder = NULL;
-    struct job_builder builder = {.complaints = complaints, .recorded = recorded};
+    struct job_builder builder = {
+        .complaints = complaints, .limit = JOBS_MAX, .recorded = recorded};
     TRY(job_text_read(path, complaints, &text, &bytes, &folder, err));
     builder.folder = folder;
     builder.list.source = job_text_is_sweep(text) ? JOBS_FROM_SWEEP : JOBS_FROM_MANIFEST;

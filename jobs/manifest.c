@@ -146,8 +146,8 @@ static int row_end(struct reader *reader)
                  reader->cells, reader->cells == 1 ? "" : "s", reader->columns);
         reader->bad = true;
     }
-    if (reader->any && !reader->bad && reader->builder->list.count == JOBS_MAX) {
-        complain(complaints, reader->draft.origin, "more than %d jobs", JOBS_MAX);
+    if (reader->any && !reader->bad && reader->builder->list.count == reader->builder->limit) {
+        complain(complaints, reader->draft.origin, "more than %zu jobs", reader->builder->limit);
         return complaints_verdict(complaints, reader->err);
     }
     if (!reader->any || reader->bad || reader->bad_header) {

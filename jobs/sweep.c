@@ -554,16 +554,15 @@ static int emit_includes(struct sweep *sweep)
 static bool count_combinations(struct sweep *sweep, size_t *count)
 {
     size_t draws = sweep->draws.count ? sweep->draws.count : 1;
-    size_t jobs;
+    size_t jobs, most = sweep->builder->limit;
     *count = sweep->axes > 0 || sweep->include.count == 0;
     bool fits_in = true;
     for (size_t a = 0; a < sweep->axes && fits_in; a++)
-        fits_in =
-            !__builtin_mul_overflow(*count, sweep->axis[a].count, count) && *count <= JOBS_MAX;
-    fits_in = fits_in && !__builtin_mul_overflow(*count, draws, &jobs) && jobs <= JOBS_MAX &&
-              sweep->include.count <= JOBS_MAX / draws;
+        fits_in = !__builtin_mul_overflow(*count, sweep->axis[a].count, count) && *count <= most;
+    fits_in = fits_in && !__builtin_mul_overflow(*count, draws, &jobs) && jobs <= most &&
+              sweep->include.count <= most / draws;
     if (!fits_in)
-        complain(sweep->complaints, sweep->matrix, "more than %d jobs", JOBS_MAX);
+        complain(sweep->complaints, sweep->matrix, "more than %zu jobs", most);
     return fits_in;
 }
 

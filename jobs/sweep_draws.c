@@ -157,7 +157,7 @@ static bool read_settings(struct job_builder *builder, const struct node *sectio
         const char *name = node_key(section, i)->text;
         const struct node *value = node_value(section, i);
         if (strcmp(name, "draws") == 0) {
-            good = read_whole(builder, value, name, 1, JOBS_MAX, draws) && good;
+            good = read_whole(builder, value, name, 1, (double)builder->limit, draws) && good;
             given = true;
         } else if (strcmp(name, "seed") == 0 && value->kind == NODE_SCALAR) {
             good = read_whole(builder, value, name, 0, 0x1p53, seed) && good;

@@ -63,8 +63,8 @@ int values_add(struct job_builder *builder, const char *text, struct origin orig
     int status;
     char *value = NULL;
     size_t number;
-    if (values->count == JOBS_MAX) {
-        complain(builder->complaints, origin, "more than %d values", JOBS_MAX);
+    if (values->count == builder->limit) {
+        complain(builder->complaints, origin, "more than %zu values", builder->limit);
         return 0;
     }
     TRY(canonical(builder, values->id, text, origin, &value, err));
@@ -235,9 +235,10 @@ static bool check_count(struct job_builder *builder, struct origin origin, doubl
                         size_t given, size_t *count)
 {
     (void)given;
-    if (!(numbers[2] >= 1 && numbers[2] <= JOBS_MAX && floor(numbers[2]) == numbers[2])) {
+    if (!(numbers[2] >= 1 && numbers[2] <= (double)builder->limit &&
+          floor(numbers[2]) == numbers[2])) {
         complain(builder->complaints, origin,
-                 "how many must be a whole number from 1 to %d, got %g", JOBS_MAX, numbers[2]);
+                 "how many must be a whole number from 1 to %zu, got %g", builder->limit, numbers[2]);
         return false;
     }
     *count = (size_t)numbers[2];
@@ -267,8 +268,8 @@ static bool check_step(struct job_builder *builder, struct origin origin, double
                  numbers[0], numbers[1]);
         return false;
     }
-    if (!(steps < JOBS_MAX)) {
-        complain(builder->complaints, origin, "more than %d values", JOBS_MAX);
+    if (!(steps < (double)builder->limit)) {
+        complain(builder->complaints, origin, "more than %zu values", builder->limit);
         return false;
     }
     *count = (size_t)(steps * (1 + 1e-12) + 1e-9) + 1;
