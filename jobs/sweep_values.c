@@ -238,7 +238,8 @@ static bool check_count(struct job_builder *builder, struct origin origin, doubl
     if (!(numbers[2] >= 1 && numbers[2] <= (double)builder->limit &&
           floor(numbers[2]) == numbers[2])) {
         complain(builder->complaints, origin,
-                 "how many must be a whole number from 1 to %zu, got %g", builder->limit, numbers[2]);
+                 "how many must be a whole number from 1 to %zu, got %g", builder->limit,
+                 numbers[2]);
         return false;
     }
     *count = (size_t)numbers[2];
