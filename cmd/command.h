@@ -29,6 +29,8 @@ int command_plan(int argc, char **argv);
 void help_plan(void);
 int command_submit(int argc, char **argv);
 void help_submit(void);
+int command_report(int argc, char **argv);
+void help_report(void);
 int command_help(int argc, char **argv);
 void help_help(void);
 

@@ -23,7 +23,9 @@ const char *human_duration(double seconds, char text[HUMAN_TEXT])
 const char *human_bytes(uint64_t bytes, char text[HUMAN_TEXT])
 {
     double megabytes = (double)bytes * 1e-6;
-    if (megabytes < 999.5)
+    if (megabytes < 0.9995)
+        snprintf(text, HUMAN_TEXT, "%.0f kB", megabytes * 1e3);
+    else if (megabytes < 999.5)
         snprintf(text, HUMAN_TEXT, "%.0f MB", megabytes);
     else
         snprintf(text, HUMAN_TEXT, "%.1f GB", megabytes * 1e-3);

@@ -9,7 +9,7 @@ enum { HUMAN_TEXT = 32 };
 
 /* "0.4 s", "12 s", "3 min 20 s", "5 h 04 min" */
 const char *human_duration(double seconds, char text[HUMAN_TEXT]);
-/* "850 MB", "1.2 GB" */
+/* "12 kB", "850 MB", "1.2 GB" */
 const char *human_bytes(uint64_t bytes, char text[HUMAN_TEXT]);
 
 /* And as people write them; false where it is none. */

@@ -15,6 +15,8 @@ const struct command commands[] = {
     {"status", command_status, "what of a sweep is done, running, failed, and why", help_status},
     {"show", command_show, "print one result: parameters, facts, loss curve", help_show},
     {"collect", command_collect, "gather a store into tables for analysis", help_collect},
+    {"report", command_report, "show a sweep as a web page, a contact sheet or curves",
+     help_report},
     {"weights", command_weights, "list, fetch, identify and compare weight files", help_weights},
     {"help", command_help, "explain a command and its options", help_help},
 };

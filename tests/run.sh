@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 . cmd/packages.sh
 # shellcheck disable=SC2086
 install_packages $build_packages libcmocka-dev clang-format hdf5-tools \
-    python3 python3-numpy python3-h5py python3-pandas python3-xarray python3-netcdf4 python3-pil
+    python3 python3-numpy python3-h5py python3-pandas python3-xarray python3-netcdf4 python3-pil \
+    chromium chromium-driver python3-selenium
 
 tests/check_format.sh
 
