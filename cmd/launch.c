@@ -5,8 +5,10 @@
 
 #include "clock.h"
 #include "stop.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,6 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -167,14 +170,90 @@ static void pass_terminal(bool quiet)
     setenv("ATELIER_LIVE", text, 1);
 }
 
+/* --- Open MPI's temporary files --- */
+
+/* Killed, it leaves its session folder in /tmp and segments of shared memory. On one host they get
+ * a folder of ours, which goes with the launcher, or with the next one. */
+static const char scratch_folder[] = "/dev/shm";
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
+{
+    (void)info, (void)kind, (void)walk;
+    return remove(path);
+}
+
+static void remove_scratch(const char *path)
+{
+    if (path)
+        nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* What launchers of this user have left that were killed. */
+static void sweep_scratch(const char *stem)
+{
+    DIR *entries = opendir(scratch_folder);
+    for (struct dirent *entry; entries && (entry = readdir(entries));) {
+        char path[512];
+        long process = strncmp(entry->d_name, stem, strlen(stem)) == 0
+                           ? strtol(entry->d_name + strlen(stem), NULL, 10)
+                           : 0;
+        if (process <= 0 || kill((pid_t)process, 0) == 0 || errno != ESRCH)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", scratch_folder, entry->d_name);
+        remove_scratch(path);
+    }
+    if (entries)
+        closedir(entries);
+}
+
+/* Inside a batch system's allocation mpirun uses other hosts, too, which have no such folder. */
+static bool on_one_host(void)
+{
+    static const char *const signs[] = {"SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "PE_HOSTFILE"};
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+        if (getenv(signs[i]))
+            return false;
+    return true;
+}
+
+/* Caller frees; NULL: none. */
+static char *make_scratch(void)
+{
+    char stem[64], *path = NULL;
+    if (!on_one_host())
+        return NULL;
+    snprintf(stem, sizeof stem, "atelier-mpirun.%ld.", (long)getuid());
+    sweep_scratch(stem);
+    if (asprintf(&path, "%s/%s%ld", scratch_folder, stem, (long)getpid()) < 0)
+        return NULL;
+    if (mkdir(path, 0700) != 0) {
+        free(path);
+        return NULL;
+    }
+    static const char *const names[] = {
+        "OMPI_MCA_orte_tmpdir_base", "OMPI_MCA_btl_vader_backing_directory",
+        "PRTE_MCA_prte_tmpdir_base", "OMPI_MCA_btl_sm_backing_directory"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        setenv(names[i], path, 0);
+    return path;
+}
+
 /* --- the process --- */
+
+/* What comes through a pipe and is passed on line by line, but for what is not meant for people. */
+struct stream {
+    int from;
+    FILE *to;
+    char text[LINE_MAX_TEXT];
+    size_t used;
+    bool middle; /* the beginning of this line has been passed on */
+};
 
 struct launched_mpirun {
     pid_t pid; /* 0: it has ended */
     int how;   /* of waitpid */
-    int lines; /* rank 0's stdout */
-    char line[LINE_MAX_TEXT];
-    size_t used;
+    struct stream out, errors;
+    char *scratch; /* Open MPI's temporary files; NULL: left to it */
     char nonce[NONCE_TEXT];
     int told_code; /* -1: nothing */
     bool stopping, terminated;
@@ -186,7 +265,7 @@ struct launched_mpirun {
 };
 
 /* Ctrl-C is for us, who pass on what is meant by it; if we are killed, mpirun is told to end. */
-static void become_mpirun(char *const *words, int out, pid_t parent)
+static void become_mpirun(char *const *words, int out, int errors, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
@@ -195,6 +274,7 @@ static void become_mpirun(char *const *words, int out, pid_t parent)
     int in = open("/dev/null", O_RDONLY);
     dup2(in, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
+    dup2(errors, STDERR_FILENO);
     signal(SIGPIPE, SIG_DFL);
     signal(SIGXFSZ, SIG_DFL);
     execvp(words[0], words);
@@ -203,16 +283,23 @@ static void become_mpirun(char *const *words, int out, pid_t parent)
 
 static int start(struct launched_mpirun *run, char *const *words, struct error *err)
 {
-    int pipes[2];
+    int out[2], errors[2];
     pid_t self = getpid();
-    if (pipe2(pipes, O_CLOEXEC) != 0)
+    if (pipe2(out, O_CLOEXEC) != 0)
         return fail_errno(err, "cannot open a pipe to mpirun");
+    run->out = (struct stream){.from = out[0], .to = stdout};
+    if (pipe2(errors, O_CLOEXEC) != 0) {
+        close(out[1]);
+        return fail_errno(err, "cannot open a pipe to mpirun");
+    }
+    run->errors = (struct stream){.from = errors[0], .to = stderr};
     run->pid = fork();
     if (run->pid == 0)
-        become_mpirun(words, pipes[1], self);
-    close(pipes[1]);
-    run->lines = pipes[0];
-    fcntl(run->lines, F_SETFL, O_NONBLOCK);
+        become_mpirun(words, out[1], errors[1], self);
+    close(out[1]);
+    close(errors[1]);
+    fcntl(out[0], F_SETFL, O_NONBLOCK);
+    fcntl(errors[0], F_SETFL, O_NONBLOCK);
     return run->pid > 0 ? 0 : fail_errno(err, "cannot start mpirun");
 }
 
@@ -228,38 +315,66 @@ static void take_secret(struct launched_mpirun *run, const char *line)
         run->told_code = code;
 }
 
-/* Passes text on, line by line, but for what is meant for us. */
-static void take_line(struct launched_mpirun *run, size_t length)
+/* What Open MPI 4.1 says of itself when a rank is lost or a signal passed on. */
+static bool is_noise(const char *line)
 {
-    char end = run->line[length];
-    run->line[length] = 0;
-    if (strncmp(run->line, SECRET, strlen(SECRET)) == 0) {
-        take_secret(run, run->line + strlen(SECRET));
-    } else {
-        fwrite(run->line, 1, length, stdout);
-        if (end == '\n')
-            putchar('\n');
-        fflush(stdout);
-    }
+    return strstr(line, "PMIX ERROR: BAD-PARAM") || strstr(line, "mpirun: Forwarding signal");
 }
 
-static bool read_lines(struct launched_mpirun *run)
+static void pass_on(struct stream *stream, size_t length)
 {
-    ssize_t got = read(run->lines, run->line + run->used, sizeof run->line - 1 - run->used);
+    fwrite(stream->text, 1, length, stream->to);
+    fflush(stream->to);
+    stream->used -= length;
+    memmove(stream->text, stream->text + length, stream->used);
+}
+
+/* A whole line, with its end. */
+static void take_line(struct launched_mpirun *run, struct stream *stream, size_t length)
+{
+    char after = stream->text[length];
+    stream->text[length] = 0;
+    bool secret = strncmp(stream->text, SECRET, strlen(SECRET)) == 0;
+    bool kept = stream->middle || !(secret || is_noise(stream->text));
+    if (secret && !stream->middle)
+        take_secret(run, stream->text + strlen(SECRET));
+    stream->text[length] = after;
+    stream->middle = false;
+    if (kept) {
+        pass_on(stream, length);
+        return;
+    }
+    stream->used -= length;
+    memmove(stream->text, stream->text + length, stream->used);
+}
+
+/* The start of a line that may turn out not to be for people has to wait for its end. */
+static bool must_wait(const struct stream *stream)
+{
+    return !stream->middle && strchr("[m\001", stream->text[0]) &&
+           stream->used < sizeof stream->text - 1;
+}
+
+static bool read_stream(struct launched_mpirun *run, struct stream *stream)
+{
+    ssize_t got =
+        read(stream->from, stream->text + stream->used, sizeof stream->text - 1 - stream->used);
     if (got <= 0)
         return false;
-    run->used += (size_t)got;
-    for (char *end; (end = memchr(run->line, '\n', run->used));) {
-        size_t length = (size_t)(end - run->line);
-        take_line(run, length);
-        run->used -= length + 1;
-        memmove(run->line, end + 1, run->used);
-    }
-    if (run->used == sizeof run->line - 1) {
-        take_line(run, run->used);
-        run->used = 0;
+    stream->used += (size_t)got;
+    for (char *end; (end = memchr(stream->text, '\n', stream->used));)
+        take_line(run, stream, (size_t)(end - stream->text) + 1);
+    if (stream->used > 0 && !must_wait(stream)) {
+        stream->middle = true;
+        pass_on(stream, stream->used);
     }
     return true;
+}
+
+static void read_streams(struct launched_mpirun *run)
+{
+    while (read_stream(run, &run->out) || read_stream(run, &run->errors))
+        ;
 }
 
 /* --- looking after it --- */
@@ -338,11 +453,11 @@ static void look_at_store(struct launched_mpirun *run, double now, double lost_a
 static void watch(struct launched_mpirun *run, double lost_after)
 {
     while (run->pid > 0) {
-        struct pollfd file = {.fd = run->lines, .events = POLLIN};
-        poll(&file, 1, 50);
-        while (read_lines(run))
-            ;
-        if (file.revents & POLLHUP)
+        struct pollfd files[2] = {{.fd = run->out.from, .events = POLLIN},
+                                  {.fd = run->errors.from, .events = POLLIN}};
+        poll(files, 2, 50);
+        read_streams(run);
+        if ((files[0].revents | files[1].revents) & POLLHUP)
             usleep(20000);
         double now = clock_seconds();
         if (waitpid(run->pid, &run->how, WNOHANG) == run->pid)
@@ -350,10 +465,9 @@ static void watch(struct launched_mpirun *run, double lost_after)
         pass_signals(run, now);
         look_at_store(run, now, lost_after);
     }
-    while (read_lines(run))
-        ;
-    if (run->used > 0)
-        take_line(run, run->used);
+    read_streams(run);
+    pass_on(&run->out, run->out.used);
+    pass_on(&run->errors, run->errors.used);
 }
 
 /* --- the verdict --- */
@@ -394,7 +508,8 @@ int launch(int argc, char **argv, const struct batch_options *options, const cha
     int status = 0;
     char version[256], *program = program_path();
     struct words words = {0};
-    struct launched_mpirun run = {.lines = -1, .told_code = -1, .folder = folder};
+    struct launched_mpirun run = {
+        .out.from = -1, .errors.from = -1, .told_code = -1, .folder = folder};
     int major = probe_version(version, sizeof version);
     if (major == 0) {
         status = *version ? fail(err, E_ENVIRONMENT,
@@ -409,12 +524,18 @@ int launch(int argc, char **argv, const struct batch_options *options, const cha
     pass_terminal(options->quiet);
     setenv("ATELIER_LAUNCHED", "1", 1);
     TRY(make_command(&words, major, argc, argv, options, program, err));
+    if (!options->hosts)
+        run.scratch = make_scratch();
     TRY(start(&run, words.list, err));
     watch(&run, options->lost_after);
     status = judge(&run, options->lost_after, err);
 done:
-    if (run.lines >= 0)
-        close(run.lines);
+    if (run.out.from >= 0)
+        close(run.out.from);
+    if (run.errors.from >= 0)
+        close(run.errors.from);
+    remove_scratch(run.scratch);
+    free(run.scratch);
     store_release(&run.store);
     free(words.texts);
     free(program);

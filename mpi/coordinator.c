@@ -12,7 +12,6 @@ enum job_state {
     JOB_ALONE,    /* in the list of those that need a host for themselves */
     JOB_RUNNING,
     JOB_CONFIRMING,
-    JOB_LEFT, /* interrupted while stopping */
     JOB_DONE,
     JOB_FAILED
 };
@@ -248,32 +247,43 @@ static void give_up(struct coordinator *c, size_t job, enum job_end end)
         coordinator_stop(c, STOP_FAILURES);
 }
 
-/* Some attempts may be left: on another host, if there is one. */
-static void try_elsewhere(struct coordinator *c, double now, size_t job, enum job_end end)
+/* Puts it where it waits for its next attempt: what once ran out of memory stays alone, what failed
+ * on a host keeps away from it, if it can. */
+static void wait_again(struct coordinator *c, double now, size_t job, bool elsewhere)
 {
     struct scheduled *j = &c->jobs[job];
-    if (++j->crashes >= c->settings.attempts) {
+    c->counts.waiting++;
+    j->since = now;
+    if (j->floods > 0) {
+        j->state = JOB_ALONE;
+        append(c, &c->alone, job);
+    } else if (elsewhere) {
+        j->state = JOB_RETRYING;
+        append(c, &c->hosts[c->agents[j->agent].host].retries, job);
+        c->retrying++;
+    } else {
+        j->state = JOB_WAITING;
+        job_queue_put(&c->queue, job);
+    }
+}
+
+static void try_elsewhere(struct coordinator *c, double now, size_t job, enum job_end end)
+{
+    if (++c->jobs[job].crashes >= c->settings.attempts) {
         give_up(c, job, end);
         return;
     }
-    j->state = JOB_RETRYING;
-    j->since = now;
-    append(c, &c->hosts[c->agents[j->agent].host].retries, job);
-    c->retrying++;
-    c->counts.waiting++;
+    wait_again(c, now, job, true);
     tell(c, job, DECIDE_RETRY, end);
 }
 
-static void try_alone(struct coordinator *c, size_t job)
+static void try_alone(struct coordinator *c, double now, size_t job)
 {
-    struct scheduled *j = &c->jobs[job];
-    if (j->floods++ > 0) {
+    if (c->jobs[job].floods++ > 0) {
         give_up(c, job, JOB_END_OUT_OF_MEMORY);
         return;
     }
-    j->state = JOB_ALONE;
-    append(c, &c->alone, job);
-    c->counts.waiting++;
+    wait_again(c, now, job, false);
     tell(c, job, DECIDE_RETRY, JOB_END_OUT_OF_MEMORY);
 }
 
@@ -285,14 +295,8 @@ static void put_back(struct coordinator *c, double now, size_t job)
         return;
     }
     j->attempts--;
-    c->counts.waiting++;
+    wait_again(c, now, job, false);
     tell(c, job, DECIDE_RETRY, JOB_END_INTERRUPTED);
-    if (c->stop != STOP_NOT) {
-        j->state = JOB_LEFT;
-        return;
-    }
-    j->state = JOB_WAITING;
-    job_queue_put(&c->queue, job);
 }
 
 /* Frees the agent and its host's memory. */
@@ -326,7 +330,7 @@ static void settle_end(struct coordinator *c, double now, size_t job, enum job_e
         try_elsewhere(c, now, job, end);
         return;
     case JOB_END_OUT_OF_MEMORY:
-        try_alone(c, job);
+        try_alone(c, now, job);
         return;
     case JOB_END_INTERRUPTED:
         put_back(c, now, job);
