@@ -119,7 +119,11 @@ static int publish(void)
     FILE *file = fopen(temporary, "w");
     if (!file || fwrite(block, sizeof block, 1, file) != 1 || fclose(file) != 0)
         return 3;
-    int status = link(temporary, path) == 0 || errno == EEXIST ? 0 : 3;
+    struct stat there;
+    bool damaged = stat(path, &there) == 0 && there.st_size != sizeof block;
+    int status = damaged                                         ? rename(temporary, path)
+                 : link(temporary, path) == 0 || errno == EEXIST ? 0
+                                                                 : 3;
     unlink(temporary);
     say("done\n");
     return status;
@@ -127,11 +131,11 @@ static int publish(void)
 
 static void take_memory(size_t bytes)
 {
-    char *memory = malloc(bytes);
-    if (memory)
-        memset(memory, 1, bytes);
+    volatile char *memory = malloc(bytes);
+    for (size_t i = 0; memory && i < bytes; i += 4096)
+        memory[i] = 1;
     wait_for(30, false);
-    free(memory);
+    free((void *)(uintptr_t)memory);
 }
 
 int main(int argc, char **argv)
