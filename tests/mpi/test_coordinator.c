@@ -527,7 +527,8 @@ static void simulate_start(struct cluster *k, const struct decision *d)
     k->alone_on[host] += d->alone;
     job->starts++;
     k->starts++;
-    job->holder_until = INFINITY;
+    bool hears = a->health == WELL; /* else the word never reaches it */
+    job->holder_until = hears ? (double)INFINITY : k->now;
     *a = (struct simulated_agent){.health = a->health,
                                   .ill_at = a->ill_at,
                                   .heard = a->heard,
@@ -535,7 +536,7 @@ static void simulate_start(struct cluster *k, const struct decision *d)
                                   .alone = d->alone,
                                   .lease = d->lease,
                                   .job = d->job,
-                                  .ends = k->now + job->seconds,
+                                  .ends = hears ? k->now + job->seconds : (double)INFINITY,
                                   .attempt = d->attempt};
 }
 
@@ -654,7 +655,7 @@ static void assert_ends_reached(const struct cluster *k)
     }
     for (int i = 0; i < FATES; i++)
         assert_true(of_fate[i] > 0);
-    assert_true(lost_for_good < 3); /* three losses in a row are rare */
+    assert_true(lost_for_good < JOBS / 1000); /* three losses in a row are rare */
 }
 
 static void a_thousand_agents_finish_every_job_once(void **state)
