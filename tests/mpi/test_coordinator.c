@@ -7,6 +7,10 @@
 #include <time.h>
 
 enum { GB = 1 << 30 };
+#define COST(seconds_, bytes_)                                                                     \
+    {                                                                                              \
+        .seconds = (seconds_), .bytes = (uint64_t)(bytes_)                                         \
+    }
 
 /* --- a few jobs and agents --- */
 
@@ -37,8 +41,8 @@ static struct coordinator *begin(const struct coordinator_settings *s, const str
 
 static const char *const two_hosts[] = {"a", "b", "a", "b"};
 static const char *const one_host[] = {"a", "a", "a", "a"};
-static const struct job_cost equal[8] = {{1, 1}, {1, 1}, {1, 1}, {1, 1},
-                                         {1, 1}, {1, 1}, {1, 1}, {1, 1}};
+static const struct job_cost equal[8] = {COST(1, 1), COST(1, 1), COST(1, 1), COST(1, 1),
+                                         COST(1, 1), COST(1, 1), COST(1, 1), COST(1, 1)};
 
 static struct decision next(struct coordinator *c, double now)
 {
@@ -67,7 +71,7 @@ static void ended(struct coordinator *c, double now, struct decision d, enum job
 static void longest_job_starts_first(void **state)
 {
     (void)state;
-    const struct job_cost costs[] = {{2, 1}, {5, 1}, {1, 1}, {5, 1}};
+    const struct job_cost costs[] = {COST(2, 1), COST(5, 1), COST(1, 1), COST(5, 1)};
     struct coordinator_settings s = settings();
     struct coordinator *c = begin(&s, costs, 4, 4, one_host, GB);
     assert_decision(next(c, 0), DECIDE_START, 1);
@@ -198,7 +202,7 @@ static void out_of_memory_is_tried_once_more_alone(void **state)
 static void only_what_fits_is_started(void **state)
 {
     (void)state;
-    const struct job_cost costs[] = {{9, 6}, {8, 6}, {7, 4}, {6, 11}};
+    const struct job_cost costs[] = {COST(9, 6), COST(8, 6), COST(7, 4), COST(6, 11)};
     struct coordinator_settings s = settings();
     struct coordinator *c = begin(&s, costs, 4, 4, one_host, 10);
     struct decision first = next(c, 0);
@@ -467,8 +471,7 @@ static void make_jobs(struct cluster *k, uint64_t seed)
         enum fate fate = draw < 0.02 ? (enum fate)(1 + (int)(draw * 349)) : FATE_DONE;
         k->jobs[i] =
             (struct simulated_job){.fate = fate, .seconds = 20 + 100 * random_at(seed + 1, i)};
-        k->costs[i] =
-            (struct job_cost){k->jobs[i].seconds, (uint64_t)(4e9 * random_at(seed + 2, i))};
+        k->costs[i] = (struct job_cost)COST(k->jobs[i].seconds, 4e9 * random_at(seed + 2, i));
     }
 }
 
@@ -708,7 +711,7 @@ static double seconds_for(size_t jobs, int agents)
     struct job_cost *costs = calloc(jobs, sizeof *costs);
     struct timespec begin_time, end_time;
     for (size_t i = 0; i < jobs; i++)
-        costs[i] = (struct job_cost){random_at(1, i), (uint64_t)(1e9 * random_at(2, i))};
+        costs[i] = (struct job_cost)COST(random_at(1, i), 1e9 * random_at(2, i));
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin_time);
     assert_int_equal(coordinator_new(&s, costs, NULL, jobs, &c, NULL), 0);
     for (int i = 0; i < agents; i++) {
