@@ -23,6 +23,8 @@ int command_expand(int argc, char **argv);
 void help_expand(void);
 int command_batch(int argc, char **argv);
 void help_batch(void);
+int command_verify(int argc, char **argv);
+void help_verify(void);
 int command_weights(int argc, char **argv);
 void help_weights(void);
 int command_plan(int argc, char **argv);

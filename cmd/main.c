@@ -17,6 +17,7 @@ const struct command commands[] = {
     {"collect", command_collect, "gather a store into tables for analysis", help_collect},
     {"report", command_report, "show a sweep as a web page, a contact sheet or curves",
      help_report},
+    {"verify", command_verify, "check every result of a store, and repair it", help_verify},
     {"weights", command_weights, "list, fetch, identify and compare weight files", help_weights},
     {"help", command_help, "explain a command and its options", help_help},
 };

@@ -4,6 +4,7 @@
 #include "job_list.h"
 #include "numbers.h"
 #include "runs_columns.h"
+#include "store_sweep.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,21 +172,6 @@ static int take_fixed_losses(struct runs *runs, struct error *err)
     return 0;
 }
 
-static int read_manifest(struct runs *runs, struct job_list *jobs, struct error *err)
-{
-    int status;
-    struct complaints complaints = {0};
-    char *path = store_path(&runs->store, STORE_MANIFEST);
-    if (!path)
-        return no_memory(err);
-    status = job_list_read_recorded(path, jobs, &complaints, err);
-    if (status == E_INPUT && complaints.errors > 0) /* one of them says more than their number */
-        fail(err, E_INPUT, "'%s': %s", path, complaints.list[0].message);
-    complaints_release(&complaints);
-    free(path);
-    return status;
-}
-
 /* Texts that the table takes from the rows once all is known. */
 static int put_statuses(struct runs *runs, struct error *err)
 {
@@ -223,7 +209,7 @@ int runs_read(const char *folder, struct runs *out, struct error *err)
     *runs = (struct runs){0};
     TRY(store_open(folder, &runs->store, err));
     TRY(store_state_read(&runs->store, &runs->state, err));
-    TRY(read_manifest(runs, &jobs, err));
+    TRY(store_sweep_read(&runs->store, &jobs, err));
     TRY(fill(runs, &jobs, err));
 done:
     job_list_release(&jobs);

@@ -194,3 +194,17 @@ done:
     free(sweep);
     return status;
 }
+
+int store_sweep_read(const struct store *store, struct job_list *out, struct error *err)
+{
+    struct complaints complaints = {0};
+    char *path = store_path(store, STORE_MANIFEST);
+    if (!path)
+        return fail_memory(err);
+    int status = job_list_read_recorded(path, out, &complaints, err);
+    if (status == E_INPUT && complaints.errors > 0) /* one of them says more than their number */
+        fail(err, E_INPUT, "'%s': %s", path, complaints.list[0].message);
+    complaints_release(&complaints);
+    free(path);
+    return status;
+}

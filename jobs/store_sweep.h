@@ -15,4 +15,8 @@ int store_sweep_take(const struct store *store, const struct job_list *list, boo
 /* The same, only asked: nothing is written. */
 int store_sweep_check(const struct store *store, const struct job_list *list, struct error *err);
 
+/* The jobs of the store's manifest as they were when it was written (job_list_read_recorded).
+ * Errors: E_INPUT: there is none, or it makes no sense; E_ENVIRONMENT. */
+int store_sweep_read(const struct store *store, struct job_list *out, struct error *err);
+
 #endif

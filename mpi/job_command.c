@@ -24,6 +24,13 @@ static char *parameter_word(const struct params *params, enum param_id id)
     return word;
 }
 
+/* --name=TEXT, for its result. */
+static bool add_name(struct job_command *command, const char *name)
+{
+    char *word;
+    return !name || (asprintf(&word, "--name=%s", name) >= 0 && add(command, word));
+}
+
 static bool add_parameters(struct job_command *command, const struct params *params)
 {
     bool good = true;
@@ -40,7 +47,7 @@ int job_command_make(const struct store *store, const struct job *job, struct jo
     bool good = add(&command, strdup("atelier")) && add(&command, strdup("render")) &&
                 add(&command, strdup("--into")) && add(&command, strdup(store->folder)) &&
                 add(&command, strdup("--id")) && add(&command, strdup(job->id)) &&
-                add_parameters(&command, &job->params);
+                add_name(&command, job->name) && add_parameters(&command, &job->params);
     if (!good) {
         job_command_release(&command);
         return fail(err, E_ENVIRONMENT, "not enough memory for a job's command");
