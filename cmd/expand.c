@@ -1,33 +1,70 @@
 /* atelier expand: a sweep file as the list of its jobs. */
 #include "command.h"
 
+#include "arguments.h"
 #include "complaints_print.h"
 #include "manifest.h"
+#include "selection.h"
+#include "sweep_summary.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+struct expanding {
+    const char *only;
+    bool count, json;
+    struct job_list list;
+    struct complaints complaints;
+};
+
+enum { EXPAND_ROWS = 3 };
+
+static void make_rows(struct expanding *expanding, struct argument rows[EXPAND_ROWS])
+{
+    const struct argument all[EXPAND_ROWS] = {
+        OPTION("count", FLAG, &expanding->count, NULL,
+               "say how many jobs there are, what varies between them, and how much work they are"),
+        OPTION("json", FLAG, &expanding->json, NULL, "the jobs, or what --count says, as JSON"),
+        OPTION("only", TEXT, &expanding->only, "CONDITIONS",
+               "only jobs for which they hold: 'style_weight>=1, style=starry.jpg, name~night'"),
+    };
+    memcpy(rows, all, sizeof all);
+}
 
 void help_expand(void)
 {
-    printf("usage: atelier expand FILE\n\n"
+    struct expanding expanding = {0};
+    struct argument rows[EXPAND_ROWS];
+    make_rows(&expanding, rows);
+    printf("usage: atelier expand FILE [options]\n\n"
            "Checks a sweep file or a manifest and prints the manifest of its jobs: CSV, a row a\n"
-           "job, with ids. Reading that gives the same jobs again.\n");
+           "job, with ids. Reading that gives the same jobs again.\n\n");
+    arguments_print(rows, EXPAND_ROWS);
+    printf("\nexit codes: 0 done; 2 wrong input, all of it listed; 3 disk or memory\n");
 }
 
-static int parse(int argc, char **argv, const char **file, bool *help, struct error *err)
+/* Leaves only the jobs that are asked for. */
+static int select_jobs(struct expanding *expanding, struct error *err)
 {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            *help = true;
-        else if (argv[i][0] == '-' && argv[i][1])
-            return fail(err, E_INPUT, "unknown option '%s'", argv[i]);
-        else if (*file)
-            return fail(err, E_INPUT, "one file at a time: '%s' or '%s'", *file, argv[i]);
-        else
-            *file = argv[i];
-    }
-    if (!*file && !*help)
-        return fail(err, E_INPUT, "name a sweep file or a manifest");
-    return 0;
+    struct job_list *list = &expanding->list;
+    bool *skip = calloc(list->count, sizeof *skip);
+    if (!skip)
+        return fail(err, E_ENVIRONMENT, "not enough memory");
+    int status = selection_apply(expanding->only, list, skip, err);
+    if (status == 0)
+        job_list_drop(list, skip);
+    free(skip);
+    if (status == 0 && list->count == 0)
+        status = fail(err, E_INPUT, "no job has %s", expanding->only);
+    return status;
+}
+
+static int print(const struct expanding *expanding, struct error *err)
+{
+    const struct job_list *list = &expanding->list;
+    if (expanding->count)
+        return sweep_summary_print(list, expanding->json, err);
+    return expanding->json ? sweep_jobs_json(list, err) : manifest_write(stdout, list, err);
 }
 
 int command_expand(int argc, char **argv)
@@ -36,21 +73,25 @@ int command_expand(int argc, char **argv)
     bool help = false;
     const char *file = NULL;
     struct error error = {0};
-    struct complaints complaints = {0};
-    struct job_list list = {0};
-    TRY(parse(argc, argv, &file, &help, &error));
+    struct expanding expanding = {0};
+    struct argument rows[EXPAND_ROWS];
+    struct operands operands = {.list = &file, .min = 1, .max = 1, .names = "FILE"};
+    make_rows(&expanding, rows);
+    TRY(arguments_parse(argc, argv, rows, EXPAND_ROWS, &operands, &help, &error));
     if (help) {
         help_expand();
         goto done;
     }
-    status = job_list_read(file, &list, &complaints, &error);
-    complaints_print(&complaints);
+    status = job_list_read(file, &expanding.list, &expanding.complaints, &error);
+    complaints_print(&expanding.complaints);
+    if (status == 0 && expanding.only)
+        status = select_jobs(&expanding, &error);
     if (status == 0)
-        status = manifest_write(stdout, &list, &error);
+        status = print(&expanding, &error);
 done:
     if (status != 0)
         fprintf(stderr, "atelier expand: %s\n", error.message);
-    job_list_release(&list);
-    complaints_release(&complaints);
+    job_list_release(&expanding.list);
+    complaints_release(&expanding.complaints);
     return status;
 }

@@ -390,15 +390,40 @@ done:
     return status;
 }
 
-static void find_varying(struct job_list *list)
+/* --- what changes nothing --- */
+
+/* When a parameter has no effect on a render. Such jobs differ in id, and give the same picture. */
+static bool is_lbfgs(const struct params *p) { return p->optimizer == OPTIMIZER_LBFGS; }
+static bool is_adam(const struct params *p) { return p->optimizer == OPTIMIZER_ADAM; }
+static bool no_content(const struct params *p) { return p->content_weight == 0; }
+static bool no_style(const struct params *p) { return p->style_weight == 0; }
+static bool no_noise(const struct params *p) { return strcmp(p->init, "noise") != 0; }
+
+static const struct {
+    enum param_id id;
+    bool (*idle)(const struct params *params);
+    const char *because;
+} idle_cases[] = {
+    {PARAM_learning_rate, is_lbfgs, "optimizer lbfgs"},
+    {PARAM_lbfgs_memory, is_adam, "optimizer adam"},
+    {PARAM_content_layers, no_content, "content_weight 0"},
+    {PARAM_style_layers, no_style, "style_weight 0"},
+    {PARAM_seed, no_noise, "init is not noise"},
+};
+
+/* A sweep over something that changes nothing costs hours and looks like a result. */
+static void note_idle_parameters(struct job_builder *builder)
 {
-    for (int id = 0; id < PARAM_COUNT; id++) {
-        list->varies[id] = false;
-        for (size_t i = 1; i < list->count && param_table[id].scope == SCOPE_JOB; i++)
-            if (!params_same(&list->jobs[0].params, &list->jobs[i].params, (enum param_id)id)) {
-                list->varies[id] = true;
-                break;
-            }
+    const struct job_list *list = &builder->list;
+    for (size_t c = 0; c < sizeof idle_cases / sizeof *idle_cases; c++) {
+        size_t idle = 0;
+        for (size_t i = 0; i < list->count && list->varies[idle_cases[c].id]; i++)
+            idle += idle_cases[c].idle(&list->jobs[i].params);
+        if (idle > 1)
+            complain_note(builder->complaints, (struct origin){0},
+                          "%s varies, but has no effect on %zu of the %zu jobs (%s)",
+                          param_table[idle_cases[c].id].name, idle, list->count,
+                          idle_cases[c].because);
     }
 }
 
@@ -429,7 +454,8 @@ int job_builder_finish(struct job_builder *builder, struct job_list *out, struct
         return no_memory(err);
     for (size_t i = 0; i < builder->list.count; i++)
         builder->list.jobs[i].origin.file = builder->list.file;
-    find_varying(&builder->list);
+    job_list_find_varying(&builder->list);
+    note_idle_parameters(builder);
     release_pending(builder);
     *out = builder->list;
     builder->list = (struct job_list){0};

@@ -41,6 +41,9 @@ int job_builder_finish(struct job_builder *builder, struct job_list *out, struct
 
 void job_builder_release(struct job_builder *builder);
 
+/* Fills in list->varies. */
+void job_list_find_varying(struct job_list *list);
+
 /* Reads an image of a value at `origin`, the first time it is named, and complains where it is
  * none. *number is its number in inputs. Errors: E_ENVIRONMENT. */
 int job_builder_look_at(struct job_builder *builder, enum param_id id, const char *path,

@@ -41,12 +41,41 @@ int job_list_read_recorded(const char *path, struct job_list *out, struct compla
 
 bool job_list_varies(const struct job_list *list, enum param_id id) { return list->varies[id]; }
 
+void job_list_find_varying(struct job_list *list)
+{
+    for (int id = 0; id < PARAM_COUNT; id++) {
+        list->varies[id] = false;
+        for (size_t i = 1; i < list->count && param_table[id].scope == SCOPE_JOB; i++)
+            if (!params_same(&list->jobs[0].params, &list->jobs[i].params, (enum param_id)id)) {
+                list->varies[id] = true;
+                break;
+            }
+    }
+}
+
+static void job_release(struct job *job)
+{
+    params_release(&job->params);
+    free(job->name);
+}
+
+void job_list_drop(struct job_list *list, const bool *skip)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (skip[i])
+            job_release(&list->jobs[i]);
+        else
+            list->jobs[kept++] = list->jobs[i];
+    }
+    list->count = kept;
+    job_list_find_varying(list);
+}
+
 void job_list_release(struct job_list *list)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        params_release(&list->jobs[i].params);
-        free(list->jobs[i].name);
-    }
+    for (size_t i = 0; i < list->count; i++)
+        job_release(&list->jobs[i]);
     free(list->jobs);
     free(list->output);
     free(list->file);

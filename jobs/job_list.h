@@ -45,6 +45,9 @@ int job_list_read_recorded(const char *path, struct job_list *out, struct compla
 /* Whether two of the jobs have different values of a JOB parameter. */
 bool job_list_varies(const struct job_list *list, enum param_id id);
 
+/* Leaves out every job whose skip[] is set; what varies is found anew. */
+void job_list_drop(struct job_list *list, const bool *skip);
+
 void job_list_release(struct job_list *list);
 
 #endif

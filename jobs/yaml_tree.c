@@ -149,20 +149,28 @@ static int on_open(struct reader *reader, enum node_kind kind, const yaml_char_t
     return 0;
 }
 
-/* Every key once: the other value would be lost silently. */
-static int check_keys(struct reader *reader, const struct node *map)
+/* Every key once: the other value would be lost silently. The first one stays. */
+static int check_keys(struct reader *reader, struct node *map)
 {
     struct name_index seen = {0};
     int status = 0;
+    size_t kept = 0;
     for (size_t i = 0; i < map->count && status == 0; i++) {
         size_t first;
         bool is_new;
-        status = name_index_put(&seen, node_key(map, i)->text, i, &first, &is_new, reader->err);
-        if (status == 0 && !is_new)
-            complain(reader->complaints, node_key(map, i)->origin,
-                     "'%s' stands twice here, first at %d:%d", node_key(map, i)->text,
-                     node_key(map, first)->origin.line, node_key(map, first)->origin.column);
+        struct node *key = node_key(map, i), *value = node_value(map, i);
+        status = name_index_put(&seen, key->text, kept, &first, &is_new, reader->err);
+        if (status == 0 && !is_new) {
+            complain(reader->complaints, key->origin, "'%s' stands twice here, first at %d:%d",
+                     key->text, node_key(map, first)->origin.line,
+                     node_key(map, first)->origin.column);
+            continue;
+        }
+        map->items[2 * kept] = key;
+        map->items[2 * kept + 1] = value;
+        kept++;
     }
+    map->count = kept;
     name_index_release(&seen);
     return status;
 }

@@ -4,13 +4,14 @@ import csv
 import hashlib
 import io
 import itertools
+import json
 import math
 import os
 import resource
 import shutil
 import time
 
-from atelier import DONE, PROGRAM, is_sanitized, main, make_picture
+from atelier import DONE, INPUT, is_sanitized, main, make_picture
 from expanding import Expanding
 
 
@@ -337,6 +338,58 @@ class Refusals(Sweeping):
         self.refuse_sweep("matrix: {style_weight: {linspace: [0, 1, 100000]}, tv_weight: {linspace: "
                           "[0, 1, 1000]}}\n", "sweep.yaml:2:1: more than 1000000 jobs")
         self.refuse_sweep("matrix: {style_weight: {range: [0, 1, 1e-300]}}\n", "more than 1000000 values")
+
+
+class Summaries(Sweeping):
+    TEXT = ("matrix: {style_weight: {geomspace: [0.001, 1000, 7]}, size: [80, 64], pooling: [max, avg],"
+            " style_layers: [relu1_1, 'relu1_1,relu2_1']}\n")
+
+    def run_expand(self, *options):
+        self.write("sweep.yaml", self.DEFAULTS + self.TEXT)
+        result = self.atelier("expand", "sweep.yaml", *options)
+        self.assertEqual(result.returncode, DONE, result.stderr)
+        return result.stdout
+
+    def test_count_says_what_varies(self):
+        lines = self.run_expand("--count").splitlines()
+        self.assertEqual([line.split() for line in lines[:5]], [
+            ["56", "jobs"], ["size", "2", "64,", "80"],
+            ["style_weight", "7", "0.001", "...", "1000"],
+            ["style_layers", "2", "relu1_1", "|", "relu1_1,relu2_1"],
+            ["pooling", "2", "max,", "avg"]])
+        self.assertEqual(lines[5], "pictures  64 to 80 px wide, 48 to 60 px high")
+        self.assertRegex(lines[6], r"^work      at most 5\.606e\+04 evaluations, [0-9.e+]+ TFLOP")
+        self.assertEqual(len(lines), 8)
+
+    def test_only_selects(self):
+        jobs = list(csv.DictReader(io.StringIO(self.run_expand(
+            "--only", "style_weight>=10, size=64 and style_layers=block2_conv1,relu1_1"))))
+        self.assertEqual([(job["style_weight"], job["size"]) for job in jobs],
+                         [(w, "64") for w in ("10", "10", "100", "100", "1000", "1000")])
+        self.assertNotIn("style_layers", self.run_expand("--count", "--only", "style_layers=relu1_1"))
+        result = self.atelier("expand", "sweep.yaml", "--only", "style_weight>5000")
+        self.assertEqual(result.returncode, INPUT)
+        self.assertIn("no job has style_weight>5000", result.stderr)
+
+    def test_json_says_the_same(self):
+        rows = list(csv.DictReader(io.StringIO(self.run_expand())))
+        jobs = json.loads(self.run_expand("--json"))
+        self.assertEqual([job["id"] for job in jobs], [row["id"] for row in rows])
+        for job, row in zip(jobs, rows):
+            self.assertEqual((job["style_weight"], job["size"], job["pooling"], job["width"]),
+                             (float(row["style_weight"]), int(row["size"]), row["pooling"],
+                              int(row["size"])))
+        summary = json.loads(self.run_expand("--json", "--count"))
+        self.assertEqual((summary["jobs"], summary["varies"]["size"], summary["width"]),
+                         (56, [80, 64], [64, 80]))
+
+    def test_a_parameter_without_effect_is_noted(self):
+        self.sweep("matrix: {optimizer: [lbfgs, adam], learning_rate: [1, 2], lbfgs_memory: [5, 6]}\n")
+        self.assertWords(self.said, "note: learning_rate varies, but has no effect on 4 of the 8 jobs "
+                         "(optimizer lbfgs)", "note: lbfgs_memory varies, but has no effect on 4 of "
+                         "the 8 jobs (optimizer adam)")
+        self.sweep("matrix: {optimizer: [adam], learning_rate: [1, 2]}\n")
+        self.assertEqual(self.said, "")
 
 
 class Scale(Sweeping):
