@@ -544,8 +544,10 @@ static void obey(struct conductor *c)
 static void keep_claim(struct conductor *c)
 {
     struct error error;
-    bool stood_still = c->now - c->last_turn > c->settings->agent.silence;
+    bool stood_still = c->now - c->last_turn > c->settings->agent.stale;
     c->last_turn = c->now;
+    if (stood_still)
+        coordinator_was_deaf(c->coordinator, c->now);
     if (!stood_still && c->now - c->last_claim < c->settings->agent.heartbeat)
         return;
     c->last_claim = c->now;

@@ -428,6 +428,12 @@ void coordinator_agent_heard(struct coordinator *c, double now, int agent)
         c->agents[agent].heard = now;
 }
 
+void coordinator_was_deaf(struct coordinator *c, double now)
+{
+    for (int i = 0; i < c->agent_room; i++)
+        coordinator_agent_heard(c, now, i);
+}
+
 static void remove_idle(struct coordinator *c, int agent)
 {
     int kept = 0;

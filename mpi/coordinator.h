@@ -72,6 +72,8 @@ void coordinator_free(struct coordinator *coordinator);
 int coordinator_agent_joined(struct coordinator *c, double now, int agent, const char *host,
                              uint64_t bytes, struct error *err);
 void coordinator_agent_heard(struct coordinator *c, double now, int agent);
+/* Nobody listened until now: silence counts from here for all agents. Later is always safe. */
+void coordinator_was_deaf(struct coordinator *c, double now);
 /* It said so itself: what it ran counts as interrupted. */
 void coordinator_agent_left(struct coordinator *c, double now, int agent);
 /* It is known to be gone: as if it had been silent long enough. */

@@ -89,6 +89,12 @@ class InStore(InFolder):  # noqa: F405
         self.assertEqual(result.returncode, code, result.stderr + result.stdout)
         return result
 
+    def expect(self, process, code):
+        out, err = process.communicate(timeout=PATIENCE)
+        self.assertEqual(process.returncode, code, err.decode() + out.decode())
+        self.assertNobodyLeft()
+        return out.decode() + err.decode()
+
     # --- what came of it ---
 
     def done(self):

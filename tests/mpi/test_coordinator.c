@@ -363,6 +363,20 @@ static void silent_agent_is_lost_and_its_words_are_stale(void **state)
     coordinator_free(c);
 }
 
+static void silence_does_not_count_while_nobody_listens(void **state)
+{
+    (void)state;
+    struct coordinator_settings s = settings();
+    struct coordinator *c = begin(&s, equal, 1, 1, one_host, GB);
+    next(c, 0);
+    coordinator_was_deaf(c, 500);
+    coordinator_tick(c, 501);
+    assert_nothing(c, 501);
+    coordinator_tick(c, 561);
+    assert_int_equal(next(c, 561).kind, DECIDE_LOST);
+    coordinator_free(c);
+}
+
 static void lost_job_that_the_store_has_is_done(void **state)
 {
     (void)state;
@@ -758,6 +772,7 @@ int main(void)
         cmocka_unit_test(enough_failures_start_nothing_more),
         cmocka_unit_test(interruption_does_not_count),
         cmocka_unit_test(silent_agent_is_lost_and_its_words_are_stale),
+        cmocka_unit_test(silence_does_not_count_while_nobody_listens),
         cmocka_unit_test(lost_job_that_the_store_has_is_done),
         cmocka_unit_test(without_agents_it_ends_resumable),
         cmocka_unit_test(nothing_to_do_is_done),
