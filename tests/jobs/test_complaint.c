@@ -60,7 +60,8 @@ static void what_would_upset_a_terminal_is_not_shown(void **state)
     (void)state;
     give_source("a\x1b[31m \xc2\x9b \xff \x7f z\n");
     complain(&complaints, (struct origin){.line = 1, .column = 1}, "got '%s'", "\x1b[0m\n\xc0");
-    assert_text(0, "s.yaml:1:1: got '?[0m?" "?'\n    a?[31m ? ? ? z\n    ^");
+    assert_text(0, "s.yaml:1:1: got '?[0m?"
+                   "?'\n    a?[31m ? ? ? z\n    ^");
 }
 
 static void long_lines_are_cut_around_the_caret(void **state)
