@@ -15,6 +15,7 @@ static const char *const store_names[STORE_FILES] = {
     [STORE_RUNNING] = "running",
     [STORE_FAILED] = "failed",
     [STORE_SWEEP] = "sweep.yaml",
+    [STORE_SWEEP_ROWS] = "sweep.csv",
     [STORE_MANIFEST] = "manifest.csv",
     [STORE_CLAIM] = "claim",
     [STORE_LOG] = "batch.log",

@@ -1,6 +1,6 @@
 /* A result store: the folder of a sweep.
  *
- *   sweep.yaml manifest.csv   what was asked, as given and as expanded
+ *   sweep.yaml manifest.csv   what was asked, as given (a manifest: sweep.csv) and as expanded
  *   jobs/3f/ID.h5             a finished job's result: the mark that it is done, whole or not there
  *   jobs/3f/ID.png ID.log     its picture; what its render said, first the command that reruns it
  *   running/ID.h5 ID.log      checkpoint of an unfinished job, and what it said so far
@@ -35,6 +35,7 @@ enum store_file {
     STORE_RUNNING,
     STORE_FAILED,
     STORE_SWEEP,
+    STORE_SWEEP_ROWS, /* sweep.csv */
     STORE_MANIFEST,
     STORE_CLAIM,
     STORE_LOG,

@@ -1,12 +1,14 @@
 #include "store_sweep.h"
 
 #include "manifest.h"
+#include "name_index.h"
 #include "publish.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { NAMED_MAX = 3 };
 
@@ -43,69 +45,134 @@ static int read_whole(const char *path, char **text, size_t *bytes, struct error
 
 /* --- the difference --- */
 
-static int by_text(const void *a, const void *b)
+/* What the store's jobs have that the new sweep lacks. */
+struct difference {
+    size_t missing;
+    char ids[NAMED_MAX * (JOB_ID_TEXT + 2)];
+    /* for each parameter: missing jobs with a value that no new job has, and the first of those */
+    size_t jobs[PARAM_COUNT];
+    char *value[PARAM_COUNT];
+};
+
+static void difference_release(struct difference *d)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    for (int i = 0; i < PARAM_COUNT; i++)
+        free(d->value[i]);
 }
 
-/* The list's ids, ascending, borrowed. Caller frees. NULL: no memory. */
-static const char **sorted_ids(const struct job_list *list)
+static int index_ids(const struct job_list *list, struct name_index *ids, struct error *err)
 {
-    const char **ids = malloc((list->count + 1) * sizeof *ids);
-    for (size_t i = 0; ids && i < list->count; i++)
-        ids[i] = list->jobs[i].id;
-    if (ids)
-        qsort(ids, list->count, sizeof *ids, by_text);
-    return ids;
+    int status = 0;
+    size_t number;
+    bool is_new;
+    for (size_t i = 0; i < list->count && status == 0; i++)
+        status = name_index_add(ids, list->jobs[i].id, &number, &is_new, err);
+    return status;
 }
 
-/* Our own manifests have the id in the first column. */
-static bool row_id(const char *line, char id[JOB_ID_TEXT])
+/* The jobs of the store that are not in the index, in order. Caller frees *out. */
+static int find_missing(const struct job_list *before, const struct name_index *ids,
+                        struct difference *d, const struct job ***out, struct error *err)
 {
-    if (strnlen(line, JOB_ID_TEXT) < JOB_ID_TEXT || line[JOB_ID_TEXT - 1] != ',')
-        return false;
-    memcpy(id, line, JOB_ID_TEXT - 1);
-    id[JOB_ID_TEXT - 1] = 0;
-    return job_id_valid(id);
-}
-
-/* Counts the manifest's jobs that are not among the ids; names the first ones. */
-static size_t find_missing(const char *manifest, const char *const *ids, size_t count, char *names,
-                           size_t size)
-{
-    size_t missing = 0;
-    names[0] = 0;
-    for (const char *line = manifest; line; line = strchr(line, '\n')) {
-        char id[JOB_ID_TEXT];
-        const char *key = id;
-        line += *line == '\n';
-        if (!*line)
-            break;
-        if (!row_id(line, id) || bsearch(&key, ids, count, sizeof *ids, by_text))
-            continue;
-        size_t used = strlen(names);
-        if (missing++ < NAMED_MAX)
-            snprintf(names + used, size - used, "%s%s", used ? ", " : "", id);
-    }
-    return missing;
-}
-
-static int check_manifest(const char *manifest, const struct store *store,
-                          const struct job_list *list, struct error *err)
-{
-    char names[NAMED_MAX * (JOB_ID_TEXT + 2)];
-    const char **ids = sorted_ids(list);
-    if (!ids)
+    size_t value;
+    const struct job **missing = malloc((before->count + 1) * sizeof *missing);
+    if (!missing)
         return fail_memory(err);
-    size_t missing = manifest ? find_missing(manifest, ids, list->count, names, sizeof names) : 0;
-    free(ids);
-    if (missing == 0)
-        return 0;
-    return fail(err, E_INPUT,
-                "the store '%s' has %zu job%s that '%s' lacks: %s%s; a changed row or photograph "
-                "is another job. Keep the old rows, choose another store, or give --replace",
-                store->folder, missing, missing == 1 ? "" : "s", list->file, names,
-                missing > NAMED_MAX ? ", ..." : "");
+    for (size_t i = 0; i < before->count; i++) {
+        const struct job *job = &before->jobs[i];
+        if (name_index_find(ids, job->id, &value))
+            continue;
+        missing[d->missing++] = job;
+        size_t used = strlen(d->ids);
+        if (d->missing <= NAMED_MAX)
+            snprintf(d->ids + used, sizeof d->ids - used, "%s%s", used ? ", " : "", job->id);
+    }
+    *out = missing;
+    return 0;
+}
+
+static int index_values(const struct job_list *list, enum param_id id, struct name_index *values,
+                        struct error *err)
+{
+    int status = 0;
+    for (size_t i = 0; i < list->count && status == 0; i++) {
+        size_t number;
+        bool is_new;
+        char *text = params_format(&list->jobs[i].params, id);
+        status = text ? name_index_add(values, text, &number, &is_new, err) : fail_memory(err);
+        free(text);
+    }
+    return status;
+}
+
+static int compare_parameter(const struct job *const *missing, const struct job_list *list,
+                             enum param_id id, struct difference *d, struct error *err)
+{
+    struct name_index values = {0};
+    int status = index_values(list, id, &values, err);
+    for (size_t i = 0; i < d->missing && status == 0; i++) {
+        size_t number;
+        char *text = params_format(&missing[i]->params, id);
+        if (!text)
+            status = fail_memory(err);
+        else if (!name_index_find(&values, text, &number) && d->jobs[id]++ == 0) {
+            d->value[id] = text;
+            text = NULL;
+        }
+        free(text);
+    }
+    name_index_release(&values);
+    return status;
+}
+
+static int find_difference(const struct job_list *before, const struct job_list *list,
+                           struct difference *d, struct error *err)
+{
+    int status = 0;
+    struct name_index ids = {0};
+    const struct job **missing = NULL;
+    TRY(index_ids(list, &ids, err));
+    TRY(find_missing(before, &ids, d, &missing, err));
+    for (int i = 0; i < PARAM_COUNT && d->missing > 0; i++)
+        if (param_table[i].scope == SCOPE_JOB)
+            TRY(compare_parameter(missing, list, (enum param_id)i, d, err));
+done:
+    free(missing);
+    name_index_release(&ids);
+    return status;
+}
+
+/* "style_weight 3 is gone (12 jobs), content '/a.jpg' is gone (4 jobs)", or what else it may be. */
+static void describe(const struct difference *d, char *text, size_t size)
+{
+    int named = 0;
+    text[0] = 0;
+    for (int i = 0; i < PARAM_COUNT && named < NAMED_MAX; i++) {
+        size_t used = strlen(text);
+        bool is_text = d->value[i] && param_table[i].type <= PARAM_LAYERS;
+        if (d->jobs[i] == 0)
+            continue;
+        snprintf(text + used, size - used, "%s%s %s%.200s%s is gone (%zu job%s)",
+                 named++ ? ", " : "", param_table[i].name, is_text ? "'" : "", d->value[i],
+                 is_text ? "'" : "", d->jobs[i], d->jobs[i] == 1 ? "" : "s");
+    }
+    if (named == 0)
+        snprintf(text, size,
+                 "each of their values is still there: rows are gone, or a picture or "
+                 "the weights have changed");
+}
+
+static int refuse_difference(const struct store *store, const struct job_list *list,
+                             const struct difference *d, struct error *err)
+{
+    char what[700];
+    describe(d, what, sizeof what);
+    return fail(
+        err, E_INPUT,
+        "the store '%s' has %zu job%s that '%s' lacks (%s%s): %s. Keep the old rows, choose "
+        "another store, or give --replace",
+        store->folder, d->missing, d->missing == 1 ? "" : "s", list->file, d->ids,
+        d->missing > NAMED_MAX ? ", ..." : "", what);
 }
 
 /* --- writing --- */
@@ -152,7 +219,14 @@ static int write_manifest(const char *path, const struct job_list *list, struct 
     return status;
 }
 
-static int copy_sweep(const char *path, const struct job_list *list, struct error *err)
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat sa, sb;
+    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+           sa.st_ino == sb.st_ino;
+}
+
+static int copy_given(const char *path, const struct job_list *list, struct error *err)
 {
     char *text;
     size_t bytes;
@@ -163,15 +237,56 @@ static int copy_sweep(const char *path, const struct job_list *list, struct erro
     return status;
 }
 
+/* Keeps the file as given, in place of one of the other kind. The store's own manifest, given back
+ * to it, says nothing new. */
+static int keep_given(const struct store *store, const struct job_list *list, const char *manifest,
+                      struct error *err)
+{
+    int status = 0;
+    bool sweep = list->source == JOBS_FROM_SWEEP;
+    char *path = store_path(store, sweep ? STORE_SWEEP : STORE_SWEEP_ROWS);
+    char *other = store_path(store, sweep ? STORE_SWEEP_ROWS : STORE_SWEEP);
+    if (!path || !other) {
+        status = fail_memory(err);
+        goto done;
+    }
+    if (is_same_file(list->file, manifest) || is_same_file(list->file, path))
+        goto done;
+    TRY(copy_given(path, list, err));
+    if (unlink(other) != 0 && errno != ENOENT)
+        status = fail_errno(err, "cannot remove '%s'", other);
+done:
+    free(path);
+    free(other);
+    return status;
+}
+
+static int has_manifest(const struct store *store, bool *has, struct error *err)
+{
+    char *path = store_path(store, STORE_MANIFEST);
+    if (!path)
+        return fail_memory(err);
+    *has = access(path, F_OK) == 0;
+    free(path);
+    return 0;
+}
+
 int store_sweep_check(const struct store *store, const struct job_list *list, struct error *err)
 {
-    char *path = store_path(store, STORE_MANIFEST), *manifest = NULL;
-    size_t bytes;
-    int status = path ? read_whole(path, &manifest, &bytes, err) : fail_memory(err);
-    if (status == 0)
-        status = check_manifest(manifest, store, list, err);
-    free(manifest);
-    free(path);
+    int status = 0;
+    bool has = false;
+    struct job_list before = {0};
+    struct difference d = {0};
+    TRY(has_manifest(store, &has, err));
+    if (!has)
+        goto done;
+    TRY(store_sweep_read(store, &before, err));
+    TRY(find_difference(&before, list, &d, err));
+    if (d.missing > 0)
+        status = refuse_difference(store, list, &d, err);
+done:
+    difference_release(&d);
+    job_list_release(&before);
     return status;
 }
 
@@ -179,19 +294,15 @@ int store_sweep_take(const struct store *store, const struct job_list *list, boo
                      struct error *err)
 {
     int status = 0;
-    char *manifest = store_path(store, STORE_MANIFEST), *sweep = store_path(store, STORE_SWEEP);
-    if (!manifest || !sweep) {
-        status = fail_memory(err);
-        goto done;
-    }
+    char *manifest = store_path(store, STORE_MANIFEST);
+    if (!manifest)
+        return fail_memory(err);
     if (!replace)
         TRY(store_sweep_check(store, list, err));
-    if (list->source == JOBS_FROM_SWEEP)
-        TRY(copy_sweep(sweep, list, err));
+    TRY(keep_given(store, list, manifest, err));
     TRY(write_manifest(manifest, list, err));
 done:
     free(manifest);
-    free(sweep);
     return status;
 }
 

@@ -1,4 +1,5 @@
-/* The sweep that a store belongs to: sweep.yaml as given, manifest.csv as expanded. */
+/* The sweep that a store belongs to: sweep.yaml (or, where a manifest was given, sweep.csv) as
+ * given, manifest.csv as expanded. */
 #ifndef ATELIER_STORE_SWEEP_H
 #define ATELIER_STORE_SWEEP_H
 
@@ -7,8 +8,10 @@
 
 /* Makes this sweep the store's, which must be claimed. One that lacks jobs of the sweep before is
  * refused, unless replace: a mistyped file would otherwise orphan what has been rendered. Results
- * stay in any case. Files that stay the same are not written.
- * Errors: E_INPUT: names jobs that are missing; E_ENVIRONMENT. */
+ * stay in any case: those of jobs that are not in the new sweep are untouched, and unlisted from
+ * then on. Files that stay the same are not written; others are replaced whole.
+ * Errors: E_INPUT: how many jobs are missing, the first of them, and by parameter which values are
+ * gone; E_ENVIRONMENT. */
 int store_sweep_take(const struct store *store, const struct job_list *list, bool replace,
                      struct error *err);
 
