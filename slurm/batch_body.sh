@@ -22,7 +22,7 @@ fi
 
 # Steps that mpirun starts outlive the loss of another node (the job has --no-kill), and see as many
 # processors as a worker has.
-export SLURM_NO_KILL=1
+export SLURM_NO_KILL=set
 [ -z "${SLURM_CPUS_PER_TASK:-}" ] || export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
 
 restarts=$((${SLURM_RESTART_COUNT:-0} + ${ATELIER_RESTARTS:-0}))

@@ -114,9 +114,12 @@ int queue_ask(const char *id, struct queued *out, struct error *err)
 /* What sbatch says against a script, without its own name in front. */
 static int refused(const struct tool_output *said, struct error *err)
 {
+    static const char *const prefixes[] = {
+        "sbatch: error: ", "sbatch: fatal: ", "allocation failure: "};
     const char *text = said->err;
-    if (strncmp(text, "sbatch: error: ", 15) == 0)
-        text += 15;
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0)
+            text += strlen(prefixes[i]);
     bool absent = strstr(text, "Unable to contact slurm controller") ||
                   strstr(text, "Socket timed out") || strstr(text, "configuration source");
     return fail(err, absent ? E_ENVIRONMENT : E_INPUT, "sbatch refuses: %s", text);

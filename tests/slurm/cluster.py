@@ -81,7 +81,7 @@ class Cluster:
             self._stop(name)
         self._kill_strays()
         for name in self.nodes if self.links else []:
-            subprocess.run(["ip", "netns", "del", self._space(name)], capture_output=True)
+            subprocess.run(["ip", "netns", "del", self.space(name)], capture_output=True)
         for link in self.links:
             subprocess.run(["ip", "link", "del", link], capture_output=True)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -96,7 +96,7 @@ class Cluster:
 
     # --- network ---
 
-    def _space(self, node):
+    def space(self, node):
         return f"{self.tag}-{node}"
 
     def _network(self):
@@ -120,7 +120,7 @@ class Cluster:
         hosts += [f"{address} {name}" for name, address in self.nodes.items()]
         (self.folder / "hosts").write_text("\n".join(hosts) + "\n")
         for name, address in self.nodes.items():
-            space, outside = self._space(name), f"{self.tag}{name}"
+            space, outside = self.space(name), f"{self.tag}{name}"
             ip("netns", "add", space)
             ip("link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", space)
             ip("link", "set", outside, "master", bridge)
@@ -134,7 +134,7 @@ class Cluster:
         if not self.links:
             return list(command)
         script = ('mount --bind "$0" /etc/hosts; hostname "$1"; shift; exec "$@"')
-        return ["nsenter", f"--net=/run/netns/{self._space(node)}", "unshare", "--uts", "--mount", "sh", "-c", script,
+        return ["nsenter", f"--net=/run/netns/{self.space(node)}", "unshare", "--uts", "--mount", "sh", "-c", script,
                 str(self.folder / "hosts"), node, *command]
 
     # --- daemons ---
@@ -211,7 +211,7 @@ class Cluster:
         """The machine is gone at once: its daemon, and everything that ran there."""
         assert self.links, "without namespaces the only node is this machine"
         for _ in range(3):
-            listed = subprocess.run(["ip", "netns", "pids", self._space(name)], capture_output=True, text=True)
+            listed = subprocess.run(["ip", "netns", "pids", self.space(name)], capture_output=True, text=True)
             for pid in listed.stdout.split():
                 with contextlib.suppress(OSError):
                     os.kill(int(pid), signal.SIGKILL)
@@ -235,11 +235,12 @@ class Cluster:
             raise AssertionError(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
-    def wait(self, condition, seconds, what):
+    def wait(self, condition, seconds, what, say=None):
+        """what: a text; say(): what else to tell when it was in vain."""
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
-                raise AssertionError(f"waited {seconds} s for {what}\n{self.logs()}")
+                raise AssertionError(f"waited {seconds} s for {what}\n{say() if say else self.logs()}")
             time.sleep(0.2)
 
     def logs(self):
