@@ -29,10 +29,6 @@ void status_print(FILE *to, const struct status *status, size_t shown);
 /* For programs: one object. Errors: E_ENVIRONMENT. */
 int status_print_json(FILE *to, const struct status *status, struct error *err);
 
-/* "a.jpg in the style of b.jpg", or the job's own name. Fills and returns text. */
-enum { JOB_LABEL = 256 };
-const char *job_label(const struct job *job, char text[JOB_LABEL]);
-
 /* The command that goes on with what is left. Caller frees; NULL: no memory. */
 char *status_command(const struct status *status);
 

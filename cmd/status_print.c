@@ -6,7 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LABEL = 10, BAR = 40, ID = JOB_ID_TEXT + 1, HOST = 16, COUNT = 12, LOSS = 11 };
+enum {
+    LABEL = 10,
+    BAR = 40,
+    DONE = 14,
+    /* columns of the running jobs */
+    ID = JOB_ID_TEXT + 1,
+    HOST = 11,
+    COUNT = 11,
+    LOSS = 10,
+    LEFT = 13,
+    RUNNING = 2 + ID + HOST + COUNT + LOSS + LEFT + 2
+};
 
 /* A live batch writes its progress every few seconds. */
 static const double quiet_after_s = 30;
@@ -17,13 +28,38 @@ static const char *name_in(const char *path)
     return slash ? slash + 1 : path;
 }
 
-const char *job_label(const struct job *job, char text[JOB_LABEL])
+enum { JOB_LABEL = 256 };
+
+static void append(char text[JOB_LABEL], const char *more)
 {
-    if (job->name && job->name[0])
-        snprintf(text, JOB_LABEL, "%s", job->name);
-    else
-        snprintf(text, JOB_LABEL, "%s in the style of %s", name_in(job->params.content),
-                 name_in(job->params.style));
+    size_t used = strlen(text);
+    snprintf(text + used, JOB_LABEL - used, "%s%s", used ? ", " : "", more);
+}
+
+/* What tells jobs from each other: "style, style_weight". Fills and returns text. */
+static const char *label_names(const struct job_list *jobs, char text[JOB_LABEL])
+{
+    text[0] = 0;
+    for (int id = 0; id < PARAM_COUNT; id++)
+        if (job_list_varies(jobs, (enum param_id)id))
+            append(text, param_table[id].name);
+    return text;
+}
+
+/* And this one: "mosaic.jpg, 10"; or its own name. */
+static const char *job_label(const struct job_list *jobs, const struct job *job,
+                             char text[JOB_LABEL])
+{
+    text[0] = 0;
+    if (job->name)
+        append(text, job->name);
+    for (int id = 0; id < PARAM_COUNT && !job->name; id++) {
+        if (!job_list_varies(jobs, (enum param_id)id))
+            continue;
+        char *value = params_format(&job->params, (enum param_id)id);
+        append(text, value ? name_in(value) : "?");
+        free(value);
+    }
     return text;
 }
 
@@ -60,7 +96,7 @@ static void print_counts(FILE *to, const struct status *status)
     const size_t *count = status->count;
     char text[64];
     snprintf(text, sizeof text, "%zu of %zu", count[RUN_DONE], status->jobs.count);
-    fprintf(to, "%-*s%-*s  ", LABEL, "done", COUNT, text);
+    fprintf(to, "%-*s%-*s", LABEL, "done", DONE, text);
     print_bar(to, count[RUN_DONE], status->jobs.count);
     if (count[RUN_RUNNING])
         fprintf(to, "%-*s%zu\n", LABEL, "running", count[RUN_RUNNING]);
@@ -124,9 +160,10 @@ static void print_gone(FILE *to, const struct status *status)
     char silent[HUMAN_TEXT];
     const char *host = state->claim.nonce[0] ? state->claim.host : state->progress.host;
     long pid = (long)(state->claim.nonce[0] ? state->claim.pid : state->progress.pid);
-    fprintf(to, "killed: that of %s (pid %ld) is gone without a word", *host ? host : "?", pid);
+    fprintf(to, "gone without a word: %s (pid %ld) was killed, or its host is lost", host, pid);
     if (state->silent_seconds >= 0)
-        fprintf(to, ", last heard of %s ago", human_duration(state->silent_seconds, silent));
+        fprintf(to, "\n%-*slast heard of %s ago", LABEL, "",
+                human_duration(state->silent_seconds, silent));
     fputc('\n', to);
 }
 
@@ -142,29 +179,28 @@ static void print_batch(FILE *to, const struct status *status)
         fprintf(to, "ended %s with exit code %d (%s)\n", last->finished, last->code,
                 verdict_word(last->code));
     else
-        fprintf(to, "none has ended here yet\n");
+        fprintf(to, "none has run here yet\n");
     if (status->last_event[0])
         fprintf(to, "%-*s%s\n", LABEL, "last", status->last_event);
 }
 
 /* Lists ---------------------------------------------------------------------------------------- */
 
-static int list_room(int used)
+/* The label comes last: a narrow terminal may cut it. */
+static void print_label(FILE *to, const char *label)
 {
-    int width = terminal_width(stdout);
-    return width > used + 20 ? width - used : 20;
+    int room = terminal_width(stdout) - RUNNING;
+    terminal_cut(to, label, room > 10 ? room : 10);
+    fputc('\n', to);
 }
 
 static void print_running_job(FILE *to, const struct status *status,
                               const struct job_progress *running)
 {
-    char text[JOB_LABEL + 80], label[JOB_LABEL], left[HUMAN_TEXT] = "";
+    char text[HOST_TEXT + 32], label[JOB_LABEL] = "", left[HUMAN_TEXT] = "";
     const struct job *job = find_job(status, running->id);
+    snprintf(text, sizeof text, "%.40s #%d", running->host, running->rank);
     fprintf(to, "  %-*s", ID, running->id);
-    terminal_fit(to, job ? job_label(job, label) : "",
-                 list_room(2 + ID + 1 + HOST + COUNT + LOSS + 12));
-    snprintf(text, sizeof text, "%s #%d", running->host, running->rank);
-    fputc(' ', to);
     terminal_fit(to, text, HOST);
     snprintf(text, sizeof text, "%lld/%lld", (long long)running->evaluation,
              (long long)running->evaluations);
@@ -172,10 +208,11 @@ static void print_running_job(FILE *to, const struct status *status,
     if (isfinite(running->total))
         fprintf(to, "%*.4g", LOSS, running->total);
     else
-        fprintf(to, "%*s", LOSS, "-");
+        fprintf(to, "%*s", LOSS, "");
     if (running->seconds_left >= 0)
         human_duration(running->seconds_left, left);
-    fprintf(to, "%12s\n", left);
+    fprintf(to, "%*s  ", LEFT, left);
+    print_label(to, job ? job_label(&status->jobs, job, label) : "");
 }
 
 static void print_more(FILE *to, size_t count, size_t shown)
@@ -187,15 +224,16 @@ static void print_more(FILE *to, size_t count, size_t shown)
 static void print_running(FILE *to, const struct status *status, size_t shown)
 {
     const struct batch_progress *progress = &status->state.progress;
+    char names[JOB_LABEL];
     if (progress->running_count == 0)
         return;
     fprintf(to, "\n%s\n",
             status->state.batch == BATCH_ALIVE
                 ? "running"
                 : "running when it was killed, as far as it had said");
-    fprintf(to, "  %-*s%-*s %-*s%*s%*s%12s\n", ID, "job",
-            list_room(2 + ID + 1 + HOST + COUNT + LOSS + 12), "", HOST, "host", COUNT, "evaluation",
-            LOSS, "loss", "left");
+    fprintf(to, "  %-*s%-*s%*s%*s%*s  ", ID, "job", HOST, "host", COUNT, "evaluation", LOSS, "loss",
+            LEFT, "left");
+    print_label(to, label_names(&status->jobs, names));
     for (size_t i = 0; i < progress->running_count && (!shown || i < shown); i++)
         print_running_job(to, status, &progress->running[i]);
     print_more(to, progress->running_count, shown);
@@ -205,7 +243,7 @@ static void print_failed_job(FILE *to, const struct status *status, const struct
 {
     const struct failure *record = &failed->record;
     char label[JOB_LABEL];
-    fprintf(to, "  %-*s%s\n", ID, failed->job->id, job_label(failed->job, label));
+    fprintf(to, "  %-*s%s\n", ID, failed->job->id, job_label(&status->jobs, failed->job, label));
     if (!record->id[0]) {
         fprintf(to, "    its record cannot be read\n");
         return;
