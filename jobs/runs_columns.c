@@ -49,6 +49,7 @@ static const struct known_column fact_columns[] = {
     {"style_sha256", "SHA-256 of the style image", "", false},
     {"init_sha256", "SHA-256 of the image it started from", "", false},
     {"weights_sha256", "SHA-256 of the network's weights", "", false},
+    {"weights_tensor_sha256", "SHA-256 of the kernels and biases in use", "", false},
     {"picture_sha256", "SHA-256 of the picture's file", "", false},
     {"weights_format", "format of the weight file", "", false},
     {"weights_input", "what input the weights expect", "", false},
