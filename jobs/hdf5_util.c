@@ -27,15 +27,30 @@ enum {
 void hdf5_quiet(void) { H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
 
 struct innermost {
-    char text[256];
+    char text[512];
     bool environment; /* memory or the disk, not we */
 };
+
+/* Of "file write failed: time = ..., errno = 28, error message = 'No space left on device', buf =
+ * 0x..." only what a person needs. */
+static void keep_error_message(char *text)
+{
+    static const char key[] = "error message = '";
+    char *start = strstr(text, key);
+    if (!start)
+        return;
+    start += sizeof key - 1;
+    size_t length = strcspn(start, "'");
+    memmove(text, start, length);
+    text[length] = 0;
+}
 
 static herr_t note_innermost(unsigned depth, const H5E_error2_t *entry, void *context)
 {
     struct innermost *out = context;
     if (depth == 0) {
         snprintf(out->text, sizeof out->text, "%s", entry->desc ? entry->desc : "");
+        keep_error_message(out->text);
         out->environment = entry->min_num == H5E_NOSPACE || entry->min_num == H5E_CANTALLOC ||
                            entry->min_num == H5E_WRITEERROR;
     }

@@ -5,6 +5,7 @@
 
 #include "collect.h"
 #include "crc32c.h"
+#include "hdf5_util.h"
 #include "tensorboard.h"
 #include <signal.h>
 #include <sys/resource.h>
@@ -63,6 +64,19 @@ static void must_collect(const char *path, bool images, struct collected *out)
     runs_release(&runs);
 }
 
+static size_t history_rows(const char *path)
+{
+    hid_t file, group;
+    size_t rows = 0;
+    int integer;
+    assert_int_equal(hdf5_open_file(path, &file, NULL), 0);
+    assert_int_equal(hdf5_open_group(file, "history", &group, NULL), 0);
+    assert_int_equal(hdf5_column_shape(group, "total", SIZE_MAX, &rows, &integer, NULL), 0);
+    hdf5_close(group);
+    hdf5_close(file);
+    return rows;
+}
+
 static void equal_stores_give_equal_bytes(void **state)
 {
     (void)state;
@@ -91,6 +105,7 @@ static void result_that_vanishes_meanwhile_is_left_out(void **state)
     assert_int_equal(collect_write(&runs, in_folder("a.h5"), false, facts, 1, &collected, NULL), 0);
     assert_int_equal(collected.lost, 1);
     assert_int_equal(collected.rows, ALL_ROWS - results[0].rows);
+    assert_int_equal(history_rows(in_folder("a.h5")), collected.rows);
     runs_release(&runs);
 }
 
@@ -158,6 +173,20 @@ static void full_disk_leaves_the_earlier_file(void **state)
     }
     assert_int_equal(collect_on_a_small_disk(path, 2 * count), 0);
     free(before);
+}
+
+/* More rows than HDF5 keeps in memory: it meets the end of the disk in the middle. */
+static void disk_that_fills_up_on_the_way_is_not_our_bug(void **state)
+{
+    (void)state;
+    const struct made_result large = {results[0].id, "0.5", NULL, 2, two_layers, 200000, true};
+    struct collected collected;
+    size_t count;
+    put_result(&store, &large);
+    must_collect(in_folder("whole.h5"), false, &collected);
+    free(file_get(in_folder("whole.h5"), &count));
+    assert_int_equal(collect_on_a_small_disk(in_folder("a.h5"), count / 4), E_ENVIRONMENT);
+    assert_int_not_equal(access(in_folder("a.h5"), F_OK), 0);
 }
 
 /* --- CSV --- */
@@ -252,6 +281,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(result_that_vanishes_meanwhile_is_left_out, make, unmake),
         cmocka_unit_test_setup_teardown(store_without_results_gives_empty_tables, make, unmake),
         cmocka_unit_test_setup_teardown(full_disk_leaves_the_earlier_file, make, unmake),
+        cmocka_unit_test_setup_teardown(disk_that_fills_up_on_the_way_is_not_our_bug, make, unmake),
         cmocka_unit_test_setup_teardown(csv_has_every_run_and_every_row, make, unmake),
         cmocka_unit_test(crc_matches_its_check_value),
         cmocka_unit_test(event_records_match_vectors),
