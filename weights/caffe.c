@@ -14,7 +14,6 @@
 #include "weights.h"
 #include "wire.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { NET_LAYERS = 2, NET_LAYER = 100, BLOB_DATA = 5, BLOB_SHAPE = 7, BLOB_DOUBLES = 8 };
@@ -29,15 +28,11 @@ static const struct form {
 
 /* A layer's name and its first two blobs. */
 struct caffe_layer {
+    const struct form *form;
     struct region name, type, blob[NAMED_PARTS];
     size_t blobs;
     bool oldest;
 };
-
-static bool is(struct region text, const char *other)
-{
-    return text.count == strlen(other) && memcmp(text.bytes, other, text.count) == 0;
-}
 
 static const struct form *form_of(const struct wire_field *field)
 {
@@ -97,30 +92,22 @@ static bool recognises(const unsigned char *start, size_t count)
 
 /* ---- layers ---- */
 
-static int parse_layer(struct region message, const struct form *form, struct caffe_layer *layer,
-                       struct error *err)
+static int add_to_layer(void *context, const struct wire_field *field, struct error *err)
 {
-    int status;
-    *layer = (struct caffe_layer){0};
-    for (;;) {
-        struct wire_field field;
-        bool more;
-        TRY(wire_next(&message, &field, &more, err));
-        if (!more)
-            return 0;
-        if (wire_is(&field, form->name, WIRE_BYTES))
-            layer->name = field.bytes;
-        else if (wire_is(&field, form->type, WIRE_BYTES))
-            layer->type = field.bytes;
-        else if (wire_is(&field, form->blobs, WIRE_BYTES)) {
-            if (layer->blobs < NAMED_PARTS)
-                layer->blob[layer->blobs] = field.bytes;
-            layer->blobs++;
-        } else if (form->in_net == NET_LAYERS && wire_is(&field, 1, WIRE_BYTES))
-            layer->oldest = true;
-    }
-done:
-    return status;
+    struct caffe_layer *layer = context;
+    const struct form *form = layer->form;
+    (void)err;
+    if (wire_is(field, form->name, WIRE_BYTES))
+        layer->name = field->bytes;
+    else if (wire_is(field, form->type, WIRE_BYTES))
+        layer->type = field->bytes;
+    else if (wire_is(field, form->blobs, WIRE_BYTES)) {
+        if (layer->blobs < NAMED_PARTS)
+            layer->blob[layer->blobs] = field->bytes;
+        layer->blobs++;
+    } else if (form->in_net == NET_LAYERS && wire_is(field, 1, WIRE_BYTES))
+        layer->oldest = true;
+    return 0;
 }
 
 struct caffe_net {
@@ -135,7 +122,7 @@ static int add_layer(struct caffe_net *net, const struct caffe_layer *layer, str
     int status = 0, conv = named_conv((const char *)layer->name.bytes, layer->name.count);
     named_text((const char *)layer->name.bytes, layer->name.count, text);
     net->oldest |= layer->oldest && layer->name.count == 0;
-    if (is(layer->type, "BatchNorm"))
+    if (region_is(layer->type, "BatchNorm"))
         return fail(err, E_INPUT, "layer %s is a batch normalisation, but plain VGG-19 is needed",
                     text);
     if (conv == NAMED_OTHER || layer->blobs == 0)
@@ -153,107 +140,81 @@ done:
     return status;
 }
 
-static int parse_net(struct region message, struct caffe_net *net, struct error *err)
+static int add_to_net(void *context, const struct wire_field *field, struct error *err)
 {
-    int status;
-    for (;;) {
-        struct wire_field field;
-        struct caffe_layer layer;
-        bool more;
-        TRY(wire_next(&message, &field, &more, err));
-        if (!more)
-            return 0;
-        const struct form *form = form_of(&field);
-        if (!form)
-            continue;
-        status = parse_layer(field.bytes, form, &layer, err);
-        if (status) {
-            char text[NAMED_TEXT];
-            named_text((const char *)layer.name.bytes, layer.name.count, text);
-            return fail_context(err, "layer %s: ", layer.name.count ? text : "without a name");
-        }
-        TRY(add_layer(net, &layer, err));
-    }
-done:
+    struct caffe_layer layer = {.form = form_of(field)};
+    if (!layer.form)
+        return 0;
+    int status = wire_each(field->bytes, add_to_layer, &layer, err);
+    if (status == 0)
+        return add_layer(context, &layer, err);
+    char text[NAMED_TEXT];
+    named_text((const char *)layer.name.bytes, layer.name.count, text);
+    fail_context(err, "layer %s: ", layer.name.count ? text : "without a name");
     return status;
 }
 
 /* ---- blobs ---- */
 
-static int parse_shape(struct region message, struct tensor *tensor, struct error *err)
+struct caffe_blob {
+    uint64_t shape[TENSOR_RANKS], legacy[4];
+    size_t rank;
+    bool is_legacy, shaped, floats, doubles;
+};
+
+static int add_to_shape(void *context, const struct wire_field *field, struct error *err)
 {
-    int status;
-    size_t rank = (size_t)tensor->rank;
-    for (;;) {
-        struct wire_field field;
-        bool more;
-        TRY(wire_next(&message, &field, &more, err));
-        if (!more)
-            break;
-        if (field.number == 1)
-            TRY(wire_integers(&field, tensor->shape, TENSOR_RANKS, &rank, err));
+    struct caffe_blob *blob = context;
+    return field->number == 1 ? wire_integers(field, blob->shape, TENSOR_RANKS, &blob->rank, err)
+                              : 0;
+}
+
+static int add_to_blob(void *context, const struct wire_field *field, struct error *err)
+{
+    struct caffe_blob *blob = context;
+    if (field->number >= 1 && field->number <= 4 && field->type == WIRE_VARINT) {
+        blob->is_legacy = true;
+        blob->legacy[field->number - 1] = field->value;
     }
-    tensor->rank = (int)rank;
-done:
-    return status;
+    blob->floats |= field->number == BLOB_DATA;
+    blob->doubles |= field->number == BLOB_DOUBLES;
+    if (!wire_is(field, BLOB_SHAPE, WIRE_BYTES))
+        return 0;
+    blob->shaped = true;
+    return wire_each(field->bytes, add_to_shape, blob, err);
 }
 
 /* The shape of a blob, and whether its values are doubles. */
 static int parse_blob(struct region message, struct tensor *tensor, struct error *err)
 {
-    uint64_t legacy[4] = {0};
-    bool is_legacy = false, shaped = false, floats = false, doubles = false;
-    int status;
-    *tensor = (struct tensor){0};
-    for (;;) {
-        struct wire_field field;
-        bool more;
-        TRY(wire_next(&message, &field, &more, err));
-        if (!more)
-            break;
-        if (field.number >= 1 && field.number <= 4 && field.type == WIRE_VARINT) {
-            is_legacy = true;
-            legacy[field.number - 1] = field.value;
-        } else if (wire_is(&field, BLOB_SHAPE, WIRE_BYTES)) {
-            shaped = true;
-            TRY(parse_shape(field.bytes, tensor, err));
-        }
-        floats |= field.number == BLOB_DATA;
-        doubles |= field.number == BLOB_DOUBLES;
-    }
-    if (is_legacy && !shaped) {
-        tensor->rank = 4;
-        memcpy(tensor->shape, legacy, sizeof legacy);
-    }
-    if (floats && doubles)
+    struct caffe_blob blob = {0};
+    int status = wire_each(message, add_to_blob, &blob, err);
+    if (status)
+        return status;
+    if (blob.floats && blob.doubles)
         return fail(err, E_INPUT, "it has both data and double_data");
-    tensor->type = doubles ? TENSOR_F64 : TENSOR_F32;
-done:
-    return status;
+    *tensor = (struct tensor){.type = blob.doubles ? TENSOR_F64 : TENSOR_F32};
+    if (blob.is_legacy && !blob.shaped) {
+        tensor->rank = 4;
+        memcpy(tensor->shape, blob.legacy, sizeof blob.legacy);
+    } else {
+        tensor->rank = (int)blob.rank;
+        memcpy(tensor->shape, blob.shape, sizeof blob.shape);
+    }
+    tensor_row_major(tensor);
+    return 0;
 }
 
-static int read_blob(struct region message, int conv, enum named_part part, float *values,
-                     struct error *err)
+static int find_blob(void *context, int conv, enum named_part part, uint64_t expected,
+                     struct tensor *tensor, void **copy, struct error *err)
 {
-    const struct vgg19_conv *c = &vgg19_convs[conv];
-    struct tensor tensor;
-    void *copy = NULL;
-    int status;
-    const uint64_t out = (uint64_t)c->out,
-                   expected = part == NAMED_BIAS ? out : 9 * out * (uint64_t)c->in;
-    TRY(parse_blob(message, &tensor, err));
-    tensor_row_major(&tensor);
-    TRY(wire_values(message, tensor.type == TENSOR_F64 ? BLOB_DOUBLES : BLOB_DATA,
-                    tensor_type_bytes(tensor.type), expected, &tensor.data, &copy, err));
-done:
+    const struct caffe_net *net = context;
+    struct region message = net->blob[conv][part];
+    int status = parse_blob(message, tensor, err);
     if (status)
-        fail_context(err, "layer conv%d_%d: %s: ", c->block, c->index,
-                     part == NAMED_BIAS ? "bias" : "kernel");
-    else
-        status = part == NAMED_BIAS ? tensor_read_bias(&tensor, conv, values, err)
-                                    : tensor_read_kernel(&tensor, KERNEL_OIHW, conv, values, err);
-    free(copy);
-    return status;
+        return status;
+    return wire_values(message, tensor->type == TENSOR_F64 ? BLOB_DOUBLES : BLOB_DATA,
+                       tensor_type_bytes(tensor->type), expected, &tensor->data, copy, err);
 }
 
 int caffe_read(struct region file, struct vgg19_weights *weights, int *convention,
@@ -261,16 +222,12 @@ int caffe_read(struct region file, struct vgg19_weights *weights, int *conventio
 {
     struct caffe_net net = {0};
     int status;
-    TRY(parse_net(file, &net, err));
+    TRY(wire_each(file, add_to_net, &net, err));
     if (net.oldest)
         return fail(err, E_INPUT,
                     "it is of Caffe's oldest form: convert it with upgrade_net_proto_binary");
     TRY(named_check(&net.named, weights->convs, convention, err));
-    for (int conv = 0; conv < weights->convs; conv++) {
-        TRY(read_blob(net.blob[conv][NAMED_KERNEL], conv, NAMED_KERNEL, weights->kernel[conv],
-                      err));
-        TRY(read_blob(net.blob[conv][NAMED_BIAS], conv, NAMED_BIAS, weights->bias[conv], err));
-    }
+    TRY(wire_read_convs(find_blob, &net, weights, err));
     *convention = CONVENTION_CAFFE;
 done:
     return status;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *const named_parts[] = {[NAMED_KERNEL] = "kernel", [NAMED_BIAS] = "bias"};
+
 /* A piece of a name; not terminated. */
 struct piece {
     const char *text;
@@ -91,7 +93,7 @@ int named_set(struct named_tensors *named, int conv, enum named_part part, size_
 {
     if (named->found[conv][part])
         return fail(err, E_INPUT, "layer conv%d_%d has more than one %s", vgg19_convs[conv].block,
-                    vgg19_convs[conv].index, part == NAMED_KERNEL ? "kernel" : "bias");
+                    vgg19_convs[conv].index, named_parts[part]);
     named->found[conv][part] = true;
     named->tensor[conv][part] = tensor;
     return 0;

@@ -10,10 +10,12 @@
 
 #include "error.h"
 #include "vgg19.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum named_part { NAMED_KERNEL, NAMED_BIAS, NAMED_PARTS };
+extern const char *const named_parts[NAMED_PARTS]; /* "kernel", "bias" */
 
 /* Starts as {0}. */
 struct named_tensors {

@@ -16,7 +16,6 @@
 #include "wire.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MODEL_IR_VERSION = 1, MODEL_GRAPH = 7, GRAPH_NODE = 1, GRAPH_INITIALIZER = 5 };
@@ -35,18 +34,6 @@ struct onnx_graph {
     struct onnx_conv convs[VGG19_CONVS];
     int count;
 };
-
-static const char *const parts[] = {[NAMED_KERNEL] = "kernel", [NAMED_BIAS] = "bias"};
-
-static bool is(struct region text, const char *other)
-{
-    return text.count == strlen(other) && memcmp(text.bytes, other, text.count) == 0;
-}
-
-static bool same(struct region a, struct region b)
-{
-    return a.count == b.count && (a.count == 0 || memcmp(a.bytes, b.bytes, a.count) == 0);
-}
 
 static int in_layer(int conv, struct error *err)
 {
@@ -94,39 +81,34 @@ struct onnx_node {
     size_t inputs;
 };
 
-static int parse_node(struct region message, struct onnx_node *node, struct error *err)
+static int add_to_node(void *context, const struct wire_field *field, struct error *err)
 {
-    int status;
-    *node = (struct onnx_node){0};
-    for (;;) {
-        struct wire_field field;
-        bool more;
-        TRY(wire_next(&message, &field, &more, err));
-        if (!more)
-            return 0;
-        if (wire_is(&field, 4, WIRE_BYTES))
-            node->type = field.bytes;
-        else if (wire_is(&field, 1, WIRE_BYTES)) {
-            if (node->inputs < 3)
-                node->input[node->inputs] = field.bytes;
-            node->inputs++;
-        }
+    struct onnx_node *node = context;
+    (void)err;
+    if (wire_is(field, 4, WIRE_BYTES))
+        node->type = field->bytes;
+    else if (wire_is(field, 1, WIRE_BYTES)) {
+        if (node->inputs < 3)
+            node->input[node->inputs] = field->bytes;
+        node->inputs++;
     }
-done:
-    return status;
+    return 0;
 }
 
-static int add_node(struct onnx_graph *graph, struct region message, struct error *err)
+static int add_node(void *context, const struct wire_field *field, struct error *err)
 {
-    struct onnx_node node;
-    int status = parse_node(message, &node, err);
+    struct onnx_graph *graph = context;
+    struct onnx_node node = {0};
+    if (!wire_is(field, GRAPH_NODE, WIRE_BYTES))
+        return 0;
+    int status = wire_each(field->bytes, add_to_node, &node, err);
     if (status)
         return status;
-    if (is(node.type, "BatchNormalization"))
+    if (region_is(node.type, "BatchNormalization"))
         return fail(err, E_INPUT,
                     "it has batch normalisation after layer %d, but plain VGG-19 is needed",
                     graph->count);
-    if (!is(node.type, "Conv"))
+    if (!region_is(node.type, "Conv"))
         return 0;
     if (graph->count == VGG19_CONVS)
         return fail(err, E_INPUT, "it has more than the %d convolutions of VGG-19", VGG19_CONVS);
@@ -139,109 +121,83 @@ static int add_node(struct onnx_graph *graph, struct region message, struct erro
     return 0;
 }
 
-static int tensor_name(struct region message, struct region *name, struct error *err)
+static int take_name(void *context, const struct wire_field *field, struct error *err)
 {
-    int status;
-    *name = (struct region){0};
-    for (;;) {
-        struct wire_field field;
-        bool more;
-        TRY(wire_next(&message, &field, &more, err));
-        if (!more)
-            return 0;
-        if (wire_is(&field, TENSOR_NAME, WIRE_BYTES))
-            *name = field.bytes;
-    }
-done:
-    return status;
+    (void)err;
+    if (wire_is(field, TENSOR_NAME, WIRE_BYTES))
+        *(struct region *)context = field->bytes;
+    return 0;
 }
 
-static int add_initializer(struct onnx_graph *graph, struct region message, struct error *err)
+static int add_initializer(void *context, const struct wire_field *field, struct error *err)
 {
-    struct region name;
-    int status = tensor_name(message, &name, err);
+    struct onnx_graph *graph = context;
+    struct region name = {0};
+    if (!wire_is(field, GRAPH_INITIALIZER, WIRE_BYTES))
+        return 0;
+    int status = wire_each(field->bytes, take_name, &name, err);
     for (int i = 0; i < graph->count && !status; i++)
         for (int part = 0; part < NAMED_PARTS; part++) {
             struct onnx_conv *conv = &graph->convs[i];
-            if (!same(name, conv->name[part]))
+            if (!region_equal(name, conv->name[part]))
                 continue;
             if (conv->found[part]) {
-                fail(err, E_INPUT, "there are two initializers for its %s", parts[part]);
+                fail(err, E_INPUT, "there are two initializers for its %s", named_parts[part]);
                 return in_layer(i, err);
             }
             conv->found[part] = true;
-            conv->tensor[part] = message;
+            conv->tensor[part] = field->bytes;
         }
     return status;
 }
 
-/* Calls add(graph, message) for every field of that number. */
-static int each(struct region message, uint32_t number, struct onnx_graph *graph,
-                int (*add)(struct onnx_graph *, struct region, struct error *), struct error *err)
+static int add_graph(void *context, const struct wire_field *field, struct error *err)
 {
-    int status;
-    for (;;) {
-        struct wire_field field;
-        bool more;
-        TRY(wire_next(&message, &field, &more, err));
-        if (!more)
-            return 0;
-        if (wire_is(&field, number, WIRE_BYTES))
-            TRY(add(graph, field.bytes, err));
-    }
-done:
-    return status;
-}
-
-static int parse_graph(struct onnx_graph *graph, struct region message, struct error *err)
-{
-    int status;
+    struct onnx_graph *graph = context;
+    if (!wire_is(field, MODEL_GRAPH, WIRE_BYTES))
+        return 0;
     if (graph->count > 0)
         return fail(err, E_INPUT, "it has more than one graph");
-    TRY(each(message, GRAPH_NODE, graph, add_node, err));
-    TRY(each(message, GRAPH_INITIALIZER, graph, add_initializer, err));
-done:
-    return status;
+    int status = wire_each(field->bytes, add_node, graph, err);
+    return status ? status : wire_each(field->bytes, add_initializer, graph, err);
 }
 
 /* ---- tensors ---- */
 
 struct onnx_tensor {
     struct tensor tensor;
+    size_t rank;
     uint64_t data_type;
     struct region raw;
     bool has_raw, external;
 };
 
-static int parse_tensor(struct region message, struct onnx_tensor *out, struct error *err)
+static int add_to_tensor(void *context, const struct wire_field *field, struct error *err)
 {
-    struct tensor *tensor = &out->tensor;
-    size_t rank = 0;
-    int status;
-    *out = (struct onnx_tensor){0};
-    for (;;) {
-        struct wire_field field;
-        bool more;
-        TRY(wire_next(&message, &field, &more, err));
-        if (!more)
-            break;
-        if (field.number == TENSOR_DIMS)
-            TRY(wire_integers(&field, tensor->shape, TENSOR_RANKS, &rank, err));
-        else if (wire_is(&field, TENSOR_DATA_TYPE, WIRE_VARINT))
-            out->data_type = field.value;
-        else if (wire_is(&field, TENSOR_RAW, WIRE_BYTES)) {
-            if (out->has_raw)
-                return fail(err, E_INPUT, "it has raw_data twice");
-            out->has_raw = true;
-            out->raw = field.bytes;
-        } else if (field.number == TENSOR_SEGMENT)
-            return fail(err, E_INPUT, "it is stored in segments, which are not read");
-        out->external |= field.number == TENSOR_EXTERNAL ||
-                         (wire_is(&field, TENSOR_LOCATION, WIRE_VARINT) && field.value != 0);
+    struct onnx_tensor *t = context;
+    t->external |= field->number == TENSOR_EXTERNAL ||
+                   (wire_is(field, TENSOR_LOCATION, WIRE_VARINT) && field->value != 0);
+    if (field->number == TENSOR_DIMS)
+        return wire_integers(field, t->tensor.shape, TENSOR_RANKS, &t->rank, err);
+    if (field->number == TENSOR_SEGMENT)
+        return fail(err, E_INPUT, "it is stored in segments, which are not read");
+    if (wire_is(field, TENSOR_DATA_TYPE, WIRE_VARINT))
+        t->data_type = field->value;
+    else if (wire_is(field, TENSOR_RAW, WIRE_BYTES)) {
+        if (t->has_raw)
+            return fail(err, E_INPUT, "it has raw_data twice");
+        t->has_raw = true;
+        t->raw = field->bytes;
     }
-    tensor->rank = (int)rank;
-    tensor_row_major(tensor);
-done:
+    return 0;
+}
+
+static int parse_tensor(struct region message, struct onnx_tensor *t, struct error *err)
+{
+    *t = (struct onnx_tensor){0};
+    int status = wire_each(message, add_to_tensor, t, err);
+    t->tensor.rank = (int)t->rank;
+    tensor_row_major(&t->tensor);
     return status;
 }
 
@@ -295,23 +251,16 @@ done:
     return status;
 }
 
-static int read_part(const struct onnx_conv *from, int conv, enum named_part part, float *values,
-                     struct error *err)
+static int find_tensor(void *context, int conv, enum named_part part, uint64_t expected,
+                       struct tensor *tensor, void **copy, struct error *err)
 {
-    const uint64_t out = (uint64_t)vgg19_convs[conv].out, in = (uint64_t)vgg19_convs[conv].in;
+    const struct onnx_graph *graph = context;
+    struct region message = graph->convs[conv].tensor[part];
     struct onnx_tensor t;
-    void *copy = NULL;
-    int status;
-    TRY(parse_tensor(from->tensor[part], &t, err));
-    TRY(find_values(from->tensor[part], &t, part == NAMED_BIAS ? out : 9 * in * out, &copy, err));
-done:
-    if (status) {
-        fail_context(err, "%s: ", parts[part]);
-        in_layer(conv, err);
-    } else
-        status = part == NAMED_BIAS ? tensor_read_bias(&t.tensor, conv, values, err)
-                                    : tensor_read_kernel(&t.tensor, KERNEL_OIHW, conv, values, err);
-    free(copy);
+    int status = parse_tensor(message, &t, err);
+    if (!status)
+        status = find_values(message, &t, expected, copy, err);
+    *tensor = t.tensor;
     return status;
 }
 
@@ -324,7 +273,8 @@ static int check_graph(const struct onnx_graph *graph, int convs, struct error *
         int status = 0;
         for (int part = 0; part < NAMED_PARTS && !status; part++)
             if (!graph->convs[i].found[part])
-                status = fail(err, E_INPUT, "there is no initializer for its %s", parts[part]);
+                status =
+                    fail(err, E_INPUT, "there is no initializer for its %s", named_parts[part]);
         if (!status)
             status = parse_tensor(graph->convs[i].tensor[NAMED_KERNEL], &t, err);
         if (!status && (t.tensor.rank != 4 || t.tensor.shape[0] != (uint64_t)c->out ||
@@ -359,13 +309,9 @@ int onnx_read(struct region file, struct vgg19_weights *weights, int *convention
 {
     struct onnx_graph graph = {0};
     int status;
-    TRY(each(file, MODEL_GRAPH, &graph, parse_graph, err));
+    TRY(wire_each(file, add_graph, &graph, err));
     TRY(check_graph(&graph, weights->convs, err));
-    for (int conv = 0; conv < weights->convs; conv++) {
-        const struct onnx_conv *from = &graph.convs[conv];
-        TRY(read_part(from, conv, NAMED_KERNEL, weights->kernel[conv], err));
-        TRY(read_part(from, conv, NAMED_BIAS, weights->bias[conv], err));
-    }
+    TRY(wire_read_convs(find_tensor, &graph, weights, err));
     *convention = convention_of(&graph);
 done:
     return status;

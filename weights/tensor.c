@@ -52,6 +52,16 @@ bool region_part(struct region whole, uint64_t start, uint64_t count, struct reg
     return true;
 }
 
+bool region_equal(struct region a, struct region b)
+{
+    return a.count == b.count && (a.count == 0 || memcmp(a.bytes, b.bytes, a.count) == 0);
+}
+
+bool region_is(struct region region, const char *text)
+{
+    return region_equal(region, (struct region){(const unsigned char *)text, strlen(text)});
+}
+
 size_t tensor_type_bytes(enum tensor_type type)
 {
     return type == TENSOR_F32 ? 4 : type == TENSOR_F64 ? 8 : 2;

@@ -70,6 +70,21 @@ done:
     return status;
 }
 
+int wire_each(struct region message, wire_visitor *visit, void *context, struct error *err)
+{
+    int status;
+    for (;;) {
+        struct wire_field field;
+        bool more;
+        TRY(wire_next(&message, &field, &more, err));
+        if (!more)
+            return 0;
+        TRY(visit(context, &field, err));
+    }
+done:
+    return status;
+}
+
 bool wire_is(const struct wire_field *field, uint32_t number, enum wire_type type)
 {
     return field->number == number && field->type == type;
@@ -119,51 +134,77 @@ static int run_of(const struct wire_field *field, uint32_t number, size_t width,
     return 0;
 }
 
-/* Visits every run: the sum of their bytes, the last one that is not empty, and, where `copy` is
+/* Every run so far: the sum of their bytes, the last one that is not empty, and, where `copy` is
  * given, their bytes one after another. */
-static int visit_runs(struct region message, uint32_t number, size_t width, struct region *last,
-                      size_t *bytes, unsigned char *copy, struct error *err)
+struct runs {
+    uint32_t number;
+    size_t width, bytes;
+    struct region last;
+    unsigned char *copy;
+};
+
+static int visit_run(void *context, const struct wire_field *field, struct error *err)
 {
-    int status;
-    bool more;
-    *bytes = 0;
-    for (;;) {
-        struct wire_field field;
-        struct region run;
-        TRY(wire_next(&message, &field, &more, err));
-        if (!more)
-            break;
-        TRY(run_of(&field, number, width, &run, err));
-        if (run.count == 0)
-            continue;
-        if (copy)
-            memcpy(copy + *bytes, run.bytes, run.count);
-        *bytes += run.count; /* all runs lie in the message: no overflow */
-        *last = run;
-    }
-done:
-    return status;
+    struct runs *runs = context;
+    struct region run;
+    int status = run_of(field, runs->number, runs->width, &run, err);
+    if (status || run.count == 0)
+        return status;
+    if (runs->copy)
+        memcpy(runs->copy + runs->bytes, run.bytes, run.count);
+    runs->bytes += run.count; /* all runs lie in the message: no overflow */
+    runs->last = run;
+    return 0;
 }
 
 int wire_values(struct region message, uint32_t number, size_t width, uint64_t expected,
                 struct region *values, void **copy, struct error *err)
 {
-    struct region last = {0};
-    size_t bytes;
+    struct runs runs = {.number = number, .width = width}, again = runs;
     int status;
     *copy = NULL;
-    TRY(visit_runs(message, number, width, &last, &bytes, NULL, err));
-    if (bytes > 0 && bytes / width != expected)
-        return fail(err, E_INPUT, "expected %" PRIu64 " values, got %zu", expected, bytes / width);
-    if (bytes > last.count) {
-        unsigned char *memory = malloc(bytes);
-        if (!memory)
+    TRY(wire_each(message, visit_run, &runs, err));
+    if (runs.bytes > 0 && runs.bytes / width != expected)
+        return fail(err, E_INPUT, "expected %" PRIu64 " values, got %zu", expected,
+                    runs.bytes / width);
+    *values = runs.last;
+    if (runs.bytes > runs.last.count) {
+        *copy = again.copy = malloc(runs.bytes);
+        if (!again.copy)
             return fail_errno(err, "not enough memory");
-        *copy = memory;
-        TRY(visit_runs(message, number, width, &last, &bytes, memory, err));
-        last = (struct region){memory, bytes};
+        TRY(wire_each(message, visit_run, &again, err));
+        *values = (struct region){again.copy, again.bytes};
     }
-    *values = last;
 done:
+    return status;
+}
+
+static int read_part(wire_finder *find, void *context, int conv, enum named_part part,
+                     float *values, struct error *err)
+{
+    const struct vgg19_conv *c = &vgg19_convs[conv];
+    const uint64_t out = (uint64_t)c->out,
+                   expected = part == NAMED_BIAS ? out : 9 * out * (uint64_t)c->in;
+    struct tensor tensor;
+    void *copy = NULL;
+    int status = find(context, conv, part, expected, &tensor, &copy, err);
+    if (status)
+        fail_context(err, "layer conv%d_%d: %s: ", c->block, c->index, named_parts[part]);
+    else
+        status = part == NAMED_BIAS ? tensor_read_bias(&tensor, conv, values, err)
+                                    : tensor_read_kernel(&tensor, KERNEL_OIHW, conv, values, err);
+    free(copy);
+    return status;
+}
+
+int wire_read_convs(wire_finder *find, void *context, struct vgg19_weights *weights,
+                    struct error *err)
+{
+    int status = 0;
+    for (int conv = 0; conv < weights->convs && !status; conv++) {
+        status = read_part(find, context, conv, NAMED_KERNEL, weights->kernel[conv], err);
+        if (!status)
+            status = read_part(find, context, conv, NAMED_BIAS, weights->bias[conv], err);
+    }
     return status;
 }

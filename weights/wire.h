@@ -6,6 +6,7 @@
 #define ATELIER_WIRE_H
 
 #include "error.h"
+#include "named.h"
 #include "tensor.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,6 +26,11 @@ struct wire_field {
  * has what is known (number 0: nothing), and the bytes that are there. */
 int wire_next(struct region *message, struct wire_field *field, bool *more, struct error *err);
 
+/* Calls visit(context, field, err) for every field of a message, until one call fails.
+ * Errors: as wire_next, and the visitor's. */
+typedef int wire_visitor(void *context, const struct wire_field *field, struct error *err);
+int wire_each(struct region message, wire_visitor *visit, void *context, struct error *err);
+
 /* Whether this field has that number and type. */
 bool wire_is(const struct wire_field *field, uint32_t number, enum wire_type type);
 
@@ -39,5 +45,15 @@ int wire_integers(const struct wire_field *field, uint64_t *list, size_t most, s
  * Errors: E_INPUT on another number of values, E_ENVIRONMENT without memory. */
 int wire_values(struct region message, uint32_t number, size_t width, uint64_t expected,
                 struct region *values, void **copy, struct error *err);
+
+/* Describes the kernel (out, in, 3, 3) or bias of convolution `conv`, which has `expected` values;
+ * *copy as of wire_values, set in any case. Errors: its own; the layer is named by the caller. */
+typedef int wire_finder(void *context, int conv, enum named_part part, uint64_t expected,
+                        struct tensor *tensor, void **copy, struct error *err);
+
+/* Fills all of weights with the tensors that `find` describes. Errors: the finder's, those of
+ * tensor_read_kernel and tensor_read_bias; all name the layer and the part. */
+int wire_read_convs(wire_finder *find, void *context, struct vgg19_weights *weights,
+                    struct error *err);
 
 #endif
