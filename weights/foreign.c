@@ -4,7 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define NOT_YET      "a format this version does not read yet"
 #define NOT_TORCH    "but not as torch.save writes it: it could run any program, so it is refused"
 #define BAD_DOWNLOAD "not a weight file: the download went wrong"
 
@@ -91,8 +90,7 @@ static const struct {
     {MAGIC("\x80\x03"), "is a Python pickle, " NOT_TORCH},
     {MAGIC("\x80\x04"), "is a Python pickle, " NOT_TORCH},
     {MAGIC("\x80\x05"), "is a Python pickle, " NOT_TORCH},
-    {MAGIC("MATLAB 5.0 MAT-file"), "looks like a MATLAB file, " NOT_YET},
-    {MAGIC("\x93NUMPY"), "looks like a NumPy array, " NOT_YET},
+    {MAGIC("\x93NUMPY"), "looks like a NumPy array, which is not read"},
     {MAGIC("\x1f\x8b"), "is compressed with gzip: unpack it first"},
     {NULL, 0, is_torch_tar,
      "is a tar archive of a PyTorch before 0.1.10: load it and save its state_dict() with a newer "

@@ -9,7 +9,7 @@
 /* As weight_reader.read (weights.h), on the whole content of a file. */
 typedef int mapped_reader(struct region file, struct vgg19_weights *weights, int *convention,
                           struct error *err);
-mapped_reader torch_read, safetensors_read, caffe_read, onnx_read;
+mapped_reader torch_read, safetensors_read, caffe_read, onnx_read, mat_read;
 
 /* Maps the file and reads it. */
 int mapped_read(const char *path, mapped_reader *read, struct vgg19_weights *weights,

@@ -18,7 +18,7 @@
 /* A file goes to the first reader that recognises it. */
 static const struct weight_reader *const readers[] = {
     &weight_reader_keras, &weight_reader_torch, &weight_reader_safetensors,
-    &weight_reader_onnx,  &weight_reader_caffe,
+    &weight_reader_onnx,  &weight_reader_caffe, &weight_reader_mat,
 };
 enum { READERS = sizeof readers / sizeof *readers };
 

@@ -39,7 +39,9 @@ static void known_files_are_well_formed(void **state)
         assert_null(strchr(file->file, '/'));
         if (file->address) {
             assert_int_equal(strncmp(file->address, "http", 4), 0);
-            assert_string_equal(strrchr(file->address, '/') + 1, file->file);
+            const char *published = strrchr(file->address, '/') + 1;
+            size_t extra = strlen(file->file) - strlen(published);
+            assert_string_equal(file->file + extra, published);
         }
         assert_true(!file->sha256 || is_hex(file->sha256, 8, 64));
         assert_true(!file->md5 || is_hex(file->md5, 32, 32));
@@ -234,8 +236,6 @@ static void known_path_finds_what_is_in_the_cache(void **state)
     assert_int_equal(known_path("vgg19-gatys", &path, &is_known, &err), E_INPUT);
     assert_null(strstr(err.message, "--fetch"));
     assert_non_null(strstr(err.message, "vgg_conv.pth"));
-    assert_int_equal(known_path("vgg19-matconvnet", &path, &is_known, &err), E_INPUT);
-    assert_non_null(strstr(err.message, "MATLAB"));
     assert_int_equal(rmdir(folder), 0);
 }
 

@@ -242,6 +242,7 @@ static void the_same_numbers_in_every_format_are_the_same_weights(void **state)
     static const char *const others[] = {
         "mapped/torch.safetensors", "mapped/keras.safetensors", "mapped/v1.caffemodel",
         "mapped/new.caffemodel",    "mapped/torch.onnx",        "mapped/mxnet.onnx",
+        "mat/packed.mat",
     };
     struct vgg19_weights keras, other;
     struct error err = {0};
@@ -288,6 +289,7 @@ static void fully_connected_layers_are_never_touched(void **state)
         {"mapped/whole.safetensors", safetensors_read},
         {"mapped/whole.caffemodel", caffe_read},
         {"mapped/whole.onnx", onnx_read},
+        {"mat/whole.mat", mat_read},
     };
     struct vgg19_weights weights;
     struct error err = {0};
