@@ -10,6 +10,8 @@
  * Of a layer's datasets the 4-D one is the kernel, [3][3][in][out] and a cross-correlation as ours,
  * and the 1-D one the bias. Layers are found by name, or by their order where no name is known.
  * Others are never opened. Source: keras/src/legacy/saving and keras/src/saving/saving_lib.py. */
+#include "keras.h"
+
 #include "checked_hdf5.h"
 #include "guarded.h"
 #include "weights.h"
@@ -300,7 +302,7 @@ done:
     return status;
 }
 
-static int read_layers(const char *path, struct vgg19_weights *weights, struct error *err)
+int keras_read(const char *path, struct vgg19_weights *weights, struct error *err)
 {
     struct keras_file k = {.file = H5I_INVALID_HID, .root = H5I_INVALID_HID};
     size_t layers[VGG19_CONVS];
@@ -327,30 +329,38 @@ static int answer(void *context, struct error *err)
 {
     struct request *request = context;
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    return read_layers(request->path, &request->weights, err);
+    return keras_read(request->path, &request->weights, err);
 }
 
-/* Lays the kernels and biases of `weights` out in memory, which may be NULL. Returns their size. */
-static size_t lay_out(struct vgg19_weights *weights, float *memory)
+static size_t bias_bytes(int conv) { return (size_t)vgg19_convs[conv].out * sizeof(float); }
+
+static size_t kernel_bytes(int conv) { return 9 * (size_t)vgg19_convs[conv].in * bias_bytes(conv); }
+
+static void free_shared(struct vgg19_weights *weights, int conv)
 {
-    size_t at = 0;
-    for (int i = 0; i < weights->convs; i++) {
-        size_t out = (size_t)vgg19_convs[i].out, kernel = 9 * (size_t)vgg19_convs[i].in * out;
-        if (memory) {
-            weights->kernel[i] = memory + at;
-            weights->bias[i] = memory + at + kernel;
-        }
-        at += kernel + out;
+    guarded_free(weights->kernel[conv], kernel_bytes(conv));
+    guarded_free(weights->bias[conv], bias_bytes(conv));
+    weights->kernel[conv] = weights->bias[conv] = NULL;
+}
+
+/* Layers that the child shares, each by itself: they go one by one as they are copied. */
+static int share(struct vgg19_weights *weights, struct error *err)
+{
+    for (int conv = 0; conv < weights->convs; conv++) {
+        weights->kernel[conv] = guarded_memory(kernel_bytes(conv));
+        weights->bias[conv] = guarded_memory(bias_bytes(conv));
+        if (!weights->kernel[conv] || !weights->bias[conv])
+            return fail_errno(err, "not enough memory");
     }
-    return at * sizeof(float);
+    return 0;
 }
 
-static void copy_weights(const struct vgg19_weights *from, struct vgg19_weights *to)
+static void move(struct vgg19_weights *from, struct vgg19_weights *to)
 {
-    for (int i = 0; i < to->convs; i++) {
-        size_t out = (size_t)vgg19_convs[i].out, kernel = 9 * (size_t)vgg19_convs[i].in * out;
-        memcpy(to->kernel[i], from->kernel[i], kernel * sizeof(float));
-        memcpy(to->bias[i], from->bias[i], out * sizeof(float));
+    for (int conv = 0; conv < to->convs; conv++) {
+        memcpy(to->kernel[conv], from->kernel[conv], kernel_bytes(conv));
+        memcpy(to->bias[conv], from->bias[conv], bias_bytes(conv));
+        free_shared(from, conv);
     }
 }
 
@@ -358,16 +368,14 @@ static int read_keras(const char *path, struct vgg19_weights *weights, int *conv
                       struct error *err)
 {
     struct request request = {.path = path, .weights.convs = weights->convs};
-    size_t bytes = lay_out(&request.weights, NULL);
-    float *memory = guarded_memory(bytes);
-    if (!memory)
-        return fail_errno(err, "not enough memory");
-    lay_out(&request.weights, memory);
-    int status = guarded_run(answer, &request, MOST_CPU_SECONDS, err);
-    if (!status)
-        copy_weights(&request.weights, weights);
+    int status;
+    TRY(share(&request.weights, err));
+    TRY(guarded_run(answer, &request, MOST_CPU_SECONDS, err));
+    move(&request.weights, weights);
     *convention = CONVENTION_CAFFE;
-    guarded_free(memory, bytes);
+done:
+    for (int conv = 0; conv < weights->convs; conv++)
+        free_shared(&request.weights, conv);
     return status;
 }
 

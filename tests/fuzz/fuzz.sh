@@ -12,7 +12,7 @@ flags="-std=gnu11 -D_GNU_SOURCE -g -O1 -Wno-source-uses-openmp -I../../weights -
 # A library, so that a target links with no more than it needs.
 sources="../../weights/*.c ../../core/error.c ../../core/vgg19.c ../../core/words.c
     ../../core/digest.c"
-libraries="-lcrypto -lm"
+libraries="$(pkg-config --libs hdf5) -lcrypto -lz -lm"
 case $name in
 sweep | manifest)
     sources="$sources ../../core/layer_list.c ../../core/numbers.c ../../core/params.c
@@ -34,6 +34,7 @@ ar rcs "$folder/library.a" "$folder"/objects/*.o
 # shellcheck disable=SC2086
 clang $flags -fsanitize=fuzzer "fuzz_$name.c" "$folder/library.a" $libraries \
     -o "$folder/fuzz_$name"
+export ASAN_OPTIONS=quarantine_size_mb=16 # HDF5 takes a megabyte for each file
 "$folder/fuzz_$name" -max_total_time="$seconds" -max_len="${max_len:-12000}" -use_value_profile=1 -timeout=10 \
     -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$folder/" \
     "$folder/corpus" "corpus/$name"
