@@ -135,19 +135,19 @@ static int show(const char *name, struct error *err)
     char digest[DIGEST_HEX];
     struct side side = {0};
     struct error rest = {0};
+    struct digests of_file;
     TRY(read_most(name, &side, &rest, err));
-    TRY(weights_digest(&side.weights, digest, err));
-    if (side.path) { /* some are known by their MD5 alone */
-        TRY(digests_file(side.path, &side.origin.digests, err));
-        side.origin.known = known_by_digests(&side.origin.digests);
-    }
+    TRY(weights_digest(&side.weights, digest, err)); /* the built-in network has only a name's */
     const struct weights_origin *origin = &side.origin;
+    if (side.path)
+        TRY(digests_file(side.path, &of_file, err));
+    const struct known_file *known = side.path ? known_by_digests(&of_file) : NULL;
     printf("weights   %s\nformat    %s\n", side.path ? side.path : name, origin->format);
     if (side.path)
-        printf("known as  %s\n", origin->known ? origin->known->name : "no published file");
+        printf("known as  %s\n", known ? known->name : "no published file");
     printf("input     %s\n", convention_name(origin->convention));
     if (side.path)
-        printf("SHA-256   %s\n", origin->digests.sha256);
+        printf("SHA-256   %s\n", of_file.sha256);
     printf("numbers   %s (SHA-256 of the %d layers' kernels and biases, as stored)\n", digest,
            side.weights.convs);
     print_layers(&side.weights);

@@ -90,11 +90,20 @@ int digests_file(const char *path, struct digests *out, struct error *err)
     return status;
 }
 
+int digest_parts(const struct digest_part *parts, size_t count, char hex[DIGEST_HEX],
+                 struct error *err)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool works = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL);
+    for (size_t i = 0; i < count && works; i++)
+        works = EVP_DigestUpdate(context, parts[i].bytes, parts[i].count);
+    if (works)
+        finish(context, hex);
+    EVP_MD_CTX_free(context);
+    return works ? 0 : fail(err, E_ENVIRONMENT, "libcrypto cannot compute a SHA-256");
+}
+
 int digest_bytes(const void *bytes, size_t count, char hex[DIGEST_HEX], struct error *err)
 {
-    unsigned char sum[EVP_MAX_MD_SIZE];
-    if (!EVP_Digest(bytes, count, sum, NULL, EVP_sha256(), NULL))
-        return fail(err, E_ENVIRONMENT, "libcrypto cannot compute a SHA-256");
-    to_hex(sum, 32, hex);
-    return 0;
+    return digest_parts(&(struct digest_part){bytes, count}, 1, hex, err);
 }

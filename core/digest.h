@@ -12,6 +12,14 @@ enum { DIGEST_HEX = 65, DIGEST_MD5_HEX = 33 }; /* 64 and 32 digits and the final
 int digest_file(const char *path, char hex[DIGEST_HEX], struct error *err);
 int digest_bytes(const void *bytes, size_t count, char hex[DIGEST_HEX], struct error *err);
 
+/* SHA-256 of pieces of memory, as if each followed the one before. */
+struct digest_part {
+    const void *bytes;
+    size_t count;
+};
+int digest_parts(const struct digest_part *parts, size_t count, char hex[DIGEST_HEX],
+                 struct error *err);
+
 /* A file's size and both digests, from one read of it. */
 struct digests {
     uint64_t bytes;

@@ -44,6 +44,10 @@ void layer_size(struct layer layer, int height, int width, int *layer_height, in
 /* Weights of the first `convs` convolutions, for RGB input in 0..255 minus `mean`: whatever else
  * a file's convention asks for (channel order, scale) is folded into the first kernel.
  * kernel[i] is [3][3][in][out], a cross-correlation; bias[i] is [out].
+ * digest is the SHA-256 of the numbers as they were read, before anything is folded: kernels and
+ * biases in turn, little-endian float32, of all 16 convolutions whatever `convs` is (of those
+ * loaded, where a file has not all 16). With `convention` it says which network this is. The
+ * built-in one's is that of its name, "builtin:SEED".
  * Owned: everything is freed by vgg19_weights_release. */
 struct vgg19_weights {
     int convs;
@@ -52,7 +56,7 @@ struct vgg19_weights {
     float mean[3];           /* R, G, B */
     char source[64];         /* what it is: "builtin:0", "Keras HDF5" */
     char convention[16];     /* "caffe", "torchvision" */
-    char digest[DIGEST_HEX]; /* of the file; of the seed's name for builtin */
+    char digest[DIGEST_HEX]; /* of the numbers of all 16 layers: the same in every container */
 };
 
 /* Allocates kernels and biases of the first `convs` convolutions, uninitialised. */

@@ -1,7 +1,6 @@
 #include "compare.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static size_t kernel_floats(int conv)
@@ -75,19 +74,12 @@ const char *kernel_change_name(int change)
 
 int weights_digest(const struct vgg19_weights *weights, char hex[DIGEST_HEX], struct error *err)
 {
-    size_t count = 0, used = 0;
-    for (int i = 0; i < weights->convs; i++)
-        count += kernel_floats(i) + (size_t)vgg19_convs[i].out;
-    float *all = malloc(count * sizeof *all);
-    if (!all)
-        return fail(err, E_ENVIRONMENT, "not enough memory for a digest of the weights");
+    struct digest_part parts[2 * VGG19_CONVS];
+    size_t count = 0;
     for (int i = 0; i < weights->convs; i++) {
-        memcpy(all + used, weights->kernel[i], kernel_floats(i) * sizeof *all);
-        used += kernel_floats(i);
-        memcpy(all + used, weights->bias[i], (size_t)vgg19_convs[i].out * sizeof *all);
-        used += (size_t)vgg19_convs[i].out;
+        size_t out = (size_t)vgg19_convs[i].out;
+        parts[count++] = (struct digest_part){weights->kernel[i], kernel_floats(i) * sizeof(float)};
+        parts[count++] = (struct digest_part){weights->bias[i], out * sizeof(float)};
     }
-    int status = digest_bytes(all, count * sizeof *all, hex, err);
-    free(all);
-    return status;
+    return digest_parts(parts, count, hex, err);
 }

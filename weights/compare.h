@@ -28,7 +28,7 @@ struct comparison weights_compare(const struct vgg19_weights *a, const struct vg
 const char *kernel_change_name(int change);
 
 /* SHA-256 over kernels [3][3][in][out] and biases of all loaded layers as little-endian float32:
- * the same for every container that holds the same numbers. */
+ * the same for every container that holds the same numbers. Allocates no copy; 80 MB for all 16. */
 int weights_digest(const struct vgg19_weights *weights, char hex[DIGEST_HEX], struct error *err);
 
 #endif

@@ -49,30 +49,6 @@ static int fail_memory(struct error *err)
     return fail(err, E_ENVIRONMENT, "not enough memory to fetch a file");
 }
 
-/* As mkdir -p. */
-static int make_folder(const char *folder, struct error *err)
-{
-    char *text = strdup(folder);
-    if (!text)
-        return fail_memory(err);
-    int status = 0;
-    for (char *slash = text; slash && status == 0;) {
-        slash = strchr(slash + 1, '/');
-        if (slash)
-            *slash = '\0';
-        struct stat info;
-        int cause = mkdir(text, 0777) == 0 ? 0 : errno;
-        if (cause != 0 && (stat(text, &info) != 0 || !S_ISDIR(info.st_mode)))
-            status = fail(err, E_ENVIRONMENT,
-                          "cannot make the folder '%s' (ATELIER_CACHE names another): %s", text,
-                          cause == EEXIST ? "there is something else" : strerror(cause));
-        if (slash)
-            *slash = '/';
-    }
-    free(text);
-    return status;
-}
-
 /* Stops early rather than with a full disk after an hour. */
 static int check_space(const struct job *job, struct error *err)
 {
@@ -550,7 +526,7 @@ int fetch_file(const struct known_file *file, const struct fetch *fetch, char **
     TRY(name_files(&job, err));
     TRY(check_present(&job, &found, err));
     if (!found) {
-        TRY(make_folder(job.folder, err));
+        TRY(known_make_folder(job.folder, err));
         TRY(open_part(&job, err));
         TRY(check_present(&job, &found, err)); /* who held the part before may have finished */
     }

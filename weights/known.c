@@ -1,6 +1,7 @@
 #include "known.h"
 
 #include "words.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,6 +200,29 @@ int known_cache_folder(char **folder, struct error *err)
         return folder_is(home, "/.cache/atelier", folder, err);
     return fail(err, E_ENVIRONMENT,
                 "there is no cache folder: neither ATELIER_CACHE, XDG_CACHE_HOME nor HOME is set");
+}
+
+int known_make_folder(const char *folder, struct error *err)
+{
+    char *text = strdup(folder);
+    if (!text)
+        return fail(err, E_ENVIRONMENT, "not enough memory for a folder's name");
+    int status = 0;
+    for (char *slash = text; slash && status == 0;) {
+        slash = strchr(slash + 1, '/');
+        if (slash)
+            *slash = '\0';
+        struct stat info;
+        int cause = mkdir(text, 0777) == 0 ? 0 : errno;
+        if (cause != 0 && (stat(text, &info) != 0 || !S_ISDIR(info.st_mode)))
+            status = fail(err, E_ENVIRONMENT,
+                          "cannot make the folder '%s' (ATELIER_CACHE names another): %s", text,
+                          cause == EEXIST ? "there is something else" : strerror(cause));
+        if (slash)
+            *slash = '/';
+    }
+    free(text);
+    return status;
 }
 
 static int check_cached(const struct known_file *file, const char *path, struct error *err)

@@ -40,6 +40,9 @@ int known_check(const struct known_file *file, const char *path, const struct di
  * need not exist. Caller frees. Errors: E_ENVIRONMENT when the environment names none of them. */
 int known_cache_folder(char **folder, struct error *err);
 
+/* Makes it, as mkdir -p. Errors: E_ENVIRONMENT. */
+int known_make_folder(const char *folder, struct error *err);
+
 /* *is_known: `name` is a known file's. Then *path is where it lies in the cache, else NULL; its
  * content is not read. Caller frees. Errors: E_INPUT when it is known but not in the cache (says
  * how to fetch it), of the wrong size, or of a format that no reader takes; *is_known is set then,

@@ -1,8 +1,9 @@
 #include "weights.h"
 
-#include "digest.h"
+#include "compare.h"
 #include "foreign.h"
 #include "known.h"
+#include "recognise.h"
 #include "words.h"
 #include <assert.h>
 #include <errno.h>
@@ -195,47 +196,87 @@ static int check_values(const struct vgg19_weights *weights, struct error *err)
     return 0;
 }
 
+/* The layers with their digest, and the convention as far as the reader can tell. */
+static int read_file(const char *path, const struct weight_reader *reader, int convs,
+                     struct vgg19_weights *out, int *convention, struct error *err)
+{
+    struct vgg19_weights weights = {0};
+    int status;
+    TRY(vgg19_weights_init(&weights, convs, err));
+    TRY(reader->read(path, &weights, convention, err));
+    TRY(check_values(&weights, err));
+    TRY(weights_digest(&weights, weights.digest, err));
+    *out = weights;
+    weights = (struct vgg19_weights){0};
+done:
+    vgg19_weights_release(&weights);
+    return status;
+}
+
+/* A file that cannot tell its convention may be a published one. */
+static int ask_known(const char *path, const struct weight_reader *reader,
+                     const struct vgg19_weights *weights, bool thorough, int *convention,
+                     struct error *err)
+{
+    const struct candidate candidate = {path, reader, weights->digest};
+    const struct known_file *known = NULL;
+    if (*convention != CONVENTION_AUTO || weights->convs < VGG19_CONVS)
+        return 0; /* every published file has all layers */
+    int status = recognise(known_files, known_file_count, &candidate, thorough, &known, err);
+    if (known)
+        *convention = known->convention;
+    return status;
+}
+
 int weights_read(const char *path, int convs, struct vgg19_weights *out,
                  struct weights_origin *origin, struct error *err)
 {
     const struct weight_reader *reader = NULL;
     struct vgg19_weights weights = {0};
-    struct weights_origin found = {.convention = CONVENTION_AUTO};
-    int status = find_reader(path, &reader, err);
+    int convention = CONVENTION_AUTO, status = find_reader(path, &reader, err);
     if (status)
         return status;
-    TRY(vgg19_weights_init(&weights, convs, err));
-    TRY(reader->read(path, &weights, &found.convention, err));
-    TRY(check_values(&weights, err));
-    TRY(digest_file(path, found.digests.sha256, err));
-    found.format = reader->format;
-    found.known = known_by_digests(&found.digests);
-    if (found.convention == CONVENTION_AUTO && found.known)
-        found.convention = found.known->convention;
+    TRY(read_file(path, reader, convs, &weights, &convention, err));
+    TRY(ask_known(path, reader, &weights, true, &convention, err));
+    *origin = (struct weights_origin){reader->format, convention};
     *out = weights;
-    *origin = found;
     weights = (struct vgg19_weights){0};
 done:
     vgg19_weights_release(&weights);
     return status ? fail_context(err, "weight file '%s': ", path) : 0;
 }
 
-static int load_file(const char *path, int given, int convs, struct vgg19_weights *weights,
+/* Frees the layers behind the first `convs`. */
+static void keep_first(struct vgg19_weights *weights, int convs)
+{
+    for (int i = convs; i < weights->convs; i++) {
+        free(weights->kernel[i]);
+        free(weights->bias[i]);
+        weights->kernel[i] = weights->bias[i] = NULL;
+    }
+    weights->convs = convs;
+}
+
+static int load_file(const char *path, int given, int convs, struct vgg19_weights *out,
                      struct error *err)
 {
-    struct weights_origin origin;
-    int convention = CONVENTION_AUTO, status = weights_read(path, convs, weights, &origin, err);
+    const struct weight_reader *reader = NULL;
+    struct vgg19_weights weights = {0};
+    int convention = CONVENTION_AUTO, status = find_reader(path, &reader, err);
     if (status)
         return status;
-    status = weights_convention(origin.format, origin.convention, given, &convention, err);
-    if (status) {
-        vgg19_weights_release(weights);
-        return fail_context(err, "weight file '%s': ", path);
-    }
-    weights_fold(convention, weights);
-    snprintf(weights->source, sizeof weights->source, "%s", origin.format);
-    memcpy(weights->digest, origin.digests.sha256, sizeof weights->digest);
-    return 0;
+    if (convs == VGG19_CONVS || read_file(path, reader, VGG19_CONVS, &weights, &convention, NULL))
+        TRY(read_file(path, reader, convs, &weights, &convention, err));
+    TRY(ask_known(path, reader, &weights, given == CONVENTION_AUTO, &convention, err));
+    TRY(weights_convention(reader->format, convention, given, &convention, err));
+    keep_first(&weights, convs);
+    weights_fold(convention, &weights);
+    snprintf(weights.source, sizeof weights.source, "%s", reader->format);
+    *out = weights;
+    weights = (struct vgg19_weights){0};
+done:
+    vgg19_weights_release(&weights);
+    return status ? fail_context(err, "weight file '%s': ", path) : 0;
 }
 
 static int load_builtin(uint64_t seed, int convention, int convs, struct vgg19_weights *weights,

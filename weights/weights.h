@@ -3,7 +3,6 @@
 #ifndef ATELIER_WEIGHTS_H
 #define ATELIER_WEIGHTS_H
 
-#include "digest.h"
 #include "params.h"
 #include "vgg19.h"
 
@@ -14,22 +13,20 @@
  * tell, and refused where it contradicts the file. builtin is caffe: its mean is, and its kernels
  * have no channel order. Errors: E_INPUT naming the file and the layer: not a weight file, a
  * missing layer, a wrong shape (expected and got), truncated, a value that is not finite, a
- * convention that is needed or wrong. E_ENVIRONMENT: not readable, no memory. Threads: one at a
- * time. Owned: vgg19_weights_release. */
+ * convention that is needed or wrong. E_ENVIRONMENT: not readable, no memory. All 16 layers are
+ * read for a moment, for their digest. Threads: one at a time. Owned: vgg19_weights_release. */
 int weights_load(const char *name, int convention, int convs, struct vgg19_weights *out,
                  struct error *err);
 
 /* What is found out about a file beside its numbers. */
-struct known_file;
 struct weights_origin {
     const char *format; /* "Keras HDF5" */
     int convention;     /* of the file, or of the published one it is; CONVENTION_AUTO: unknown */
-    struct digests digests;         /* SHA-256 alone: MD5 would take longer than everything else */
-    const struct known_file *known; /* the published file it is by SHA-256, or NULL */
 };
 
 /* Reads the first `convs` convolutions of a file as they are: nothing is folded, input channels in
- * the order of the file, mean 0. Errors and ownership: as weights_load. */
+ * the order of the convention, mean 0; digest is of these. Errors and ownership: as weights_load.
+ */
 int weights_read(const char *path, int convs, struct vgg19_weights *out,
                  struct weights_origin *origin, struct error *err);
 

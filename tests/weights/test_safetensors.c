@@ -1,7 +1,9 @@
 /* Safetensors: files written by write_mapped.py into the folder mapped, and headers written here.
  */
+#include "known.h"
 #include "made_up.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char format[] = "safetensors";
@@ -265,12 +267,47 @@ static void safetensors_refuses_values_that_are_not_finite(void **state)
     unlink("odd.safetensors");
 }
 
+/* It is none, but the record of recognised files says so. */
+static void a_recognised_file_needs_no_convention(void **state)
+{
+    (void)state;
+    static const char path[] = "mapped/whole.safetensors";
+    char folder[] = "safetensors-XXXXXX", record[64], line[256];
+    struct vgg19_weights weights;
+    struct weights_origin origin;
+    struct error err = {0};
+    struct stat info;
+    const struct known_file *published;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(setenv("ATELIER_CACHE", folder, 1), 0);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(known_find("vgg19-safetensors", &published, &err), 0);
+    assert_int_equal(weights_read(path, 16, &weights, &origin, &err), 0);
+    assert_int_equal(origin.convention, CONVENTION_AUTO);
+    snprintf(record, sizeof record, "%s/recognised", folder);
+    snprintf(line, sizeof line, "%s %lld %s\n", weights.digest, (long long)info.st_size,
+             published->sha256);
+    vgg19_weights_release(&weights);
+    assert_file_refused(path, CONVENTION_AUTO, 2, "caffe (Oxford's weights");
+
+    FILE *file = fopen(record, "w");
+    assert_true(file && fputs(line, file) >= 0 && fclose(file) == 0);
+    assert_int_equal(weights_load(path, CONVENTION_AUTO, 2, &weights, &err), 0);
+    assert_string_equal(weights.convention, "torchvision");
+    vgg19_weights_release(&weights);
+    assert_int_equal(weights_read(path, 16, &weights, &origin, &err), 0);
+    assert_int_equal(origin.convention, CONVENTION_TORCHVISION);
+    vgg19_weights_release(&weights);
+    assert_int_equal(unlink(record) | rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(safetensors_reads_every_naming_and_type),
         cmocka_unit_test(safetensors_reads_all_sixteen_layers),
         cmocka_unit_test(safetensors_takes_the_given_convention),
+        cmocka_unit_test(a_recognised_file_needs_no_convention),
         cmocka_unit_test(safetensors_survives_any_damage),
         cmocka_unit_test(safetensors_refuses_values_that_do_not_fill_the_file),
         cmocka_unit_test(safetensors_refuses_wrong_layers),

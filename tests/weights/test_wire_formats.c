@@ -1,5 +1,6 @@
 /* Caffe models and ONNX: files written by write_mapped.py into the folder mapped, messages written
  * here, and the walk over protobuf's wire format that both readers stand on. */
+#include "compare.h"
 #include "made_up.h"
 #include "wire.h"
 
@@ -250,6 +251,7 @@ static void the_same_numbers_in_every_format_are_the_same_weights(void **state)
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         assert_int_equal(weights_load(others[i], CONVENTION_CAFFE, 4, &other, &err), 0);
         assert_memory_equal(other.mean, keras.mean, sizeof keras.mean);
+        assert_string_equal(other.digest, keras.digest);
         for (int conv = 0; conv < 4; conv++) {
             assert_memory_equal(other.kernel[conv], keras.kernel[conv],
                                 kernel_count(conv) * sizeof(float));
@@ -259,6 +261,32 @@ static void the_same_numbers_in_every_format_are_the_same_weights(void **state)
         vgg19_weights_release(&other);
     }
     vgg19_weights_release(&keras);
+}
+
+/* However few layers are asked for, and however they are folded. */
+static void the_digest_is_that_of_all_layers_as_they_were_read(void **state)
+{
+    (void)state;
+    struct vgg19_weights whole, few;
+    struct weights_origin origin;
+    struct error err = {0};
+    char hex[DIGEST_HEX];
+    assert_int_equal(weights_read("mapped/whole.onnx", 16, &whole, &origin, &err), 0);
+    assert_int_equal(origin.convention, CONVENTION_AUTO);
+    assert_int_equal(weights_digest(&whole, hex, &err), 0);
+    assert_string_equal(whole.digest, hex);
+    for (int convs = 1; convs <= 16; convs += 5)
+        for (int given = CONVENTION_CAFFE; given <= CONVENTION_TORCHVISION; given++) {
+            assert_int_equal(weights_load("mapped/whole.onnx", given, convs, &few, &err), 0);
+            assert_string_equal(few.digest, hex);
+            assert_int_equal(few.convs, convs);
+            assert_true(convs == 16 || (!few.kernel[convs] && !few.bias[convs]));
+            vgg19_weights_release(&few);
+        }
+    *(unsigned *)whole.bias[15] ^= 1; /* the last bit of the last layer */
+    assert_int_equal(weights_digest(&whole, whole.digest, &err), 0);
+    assert_string_not_equal(whole.digest, hex);
+    vgg19_weights_release(&whole);
 }
 
 /* The pages that hold nothing but zeros: the fully connected layers, which are made up of them. */
@@ -688,6 +716,7 @@ int main(void)
         cmocka_unit_test(wire_formats_read_every_encoding),
         cmocka_unit_test(wire_formats_read_all_sixteen_layers),
         cmocka_unit_test(the_same_numbers_in_every_format_are_the_same_weights),
+        cmocka_unit_test(the_digest_is_that_of_all_layers_as_they_were_read),
         cmocka_unit_test(fully_connected_layers_are_never_touched),
         cmocka_unit_test(text_is_not_taken_for_protobuf),
         cmocka_unit_test(formats_are_recognised_by_their_first_fields),

@@ -12,6 +12,7 @@ The value at flat index i of the (3, 3, in, out) kernel of convolution n (0..15)
 """
 import functools
 import json
+import math
 import os
 import struct
 import sys
@@ -273,8 +274,10 @@ def seeds(folder):
 
 
 def whole(folder, fc):
+    layers = [(0, 4096, 25088), (3, 4096, 4096), (6, 1000, 4096)]
     safetensors(os.path.join(folder, "whole.safetensors"), 16, extra=[
-        ("classifier.0.weight", [fc, 25088], Hole(fc * 25088 * 4))])
+        (f"classifier.{n}.{part}", shape, Hole(4 * math.prod(shape)))
+        for n, out, cin in layers for part, shape in (("weight", [out, cin]), ("bias", [out]))])
     caffe(os.path.join(folder, "whole.caffemodel"), 16, "v1", legacy=True, fc=fc)
     onnx(os.path.join(folder, "whole.onnx"), 16, fc=fc)
 
