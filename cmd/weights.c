@@ -240,7 +240,7 @@ int command_weights(int argc, char **argv)
         return list_known();
     if (fetching && argc == 3)
         status = fetch(argv[2], &error);
-    else if (argc > 3 || fetching || strncmp(argv[1], "--", 2) == 0)
+    else if (argc > 3 || strncmp(argv[1], "--", 2) == 0)
         status = fail(&error, E_INPUT, "expected FILE, FILE FILE or --fetch NAME");
     else
         status = argc == 2 ? show(argv[1], &error) : compare(argv[1], argv[2], &error);

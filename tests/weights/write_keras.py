@@ -182,8 +182,8 @@ SUITE = {
 }
 
 
-def main():
-    args = parse(None)
+def main(words=None):
+    args = parse(words)
     if args.layout != "all":
         return write(args.layout, args.path, args)
     os.makedirs(args.path, exist_ok=True)
