@@ -2,6 +2,7 @@
 
 #include "commit.h"
 #include "fetch.h"
+#include "mapped.h"
 #include "numerics.h"
 #include "result.h"
 #include "threads.h"
@@ -20,5 +21,6 @@ void print_version(void)
         printf("%-16s %s\n", list[i].name, list[i].version);
     printf("%-16s %s\n", "HDF5", result_hdf5_version());
     printf("%-16s %s\n", "libcurl", fetch_curl_version());
+    printf("%-16s %s\n", "zlib", mat_zlib_version());
     printf("OpenBLAS file    %s\n", numerics_openblas_file());
 }

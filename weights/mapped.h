@@ -11,6 +11,9 @@ typedef int mapped_reader(struct region file, struct vgg19_weights *weights, int
                           struct error *err);
 mapped_reader torch_read, safetensors_read, caffe_read, onnx_read, mat_read;
 
+/* The zlib in use, which .mat files are packed with. */
+const char *mat_zlib_version(void);
+
 /* Maps the file and reads it. */
 int mapped_read(const char *path, mapped_reader *read, struct vgg19_weights *weights,
                 int *convention, struct error *err);

@@ -536,6 +536,8 @@ done:
     return status;
 }
 
+const char *mat_zlib_version(void) { return zlibVersion(); }
+
 static int read_mat(const char *path, struct vgg19_weights *weights, int *convention,
                     struct error *err)
 {
