@@ -114,6 +114,16 @@ def write_weights(path, seed=1, without=None, change=None):
             group[f"{name}/bias:0"] = np.zeros(outputs, "f4")
 
 
+def numbers_sha256(path):
+    """The digest of the kernels and biases in such a file."""
+    digest = hashlib.sha256()
+    with h5py.File(path) as file:
+        for name, _, _ in CONVS:
+            digest.update(file[name][name]["kernel:0"][:].tobytes())
+            digest.update(file[name][name]["bias:0"][:].tobytes())
+    return digest.hexdigest()
+
+
 # --- running ---
 
 def flags(overrides):

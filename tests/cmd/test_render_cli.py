@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from atelier import (DIVERGED, DONE, INPUT, INTERRUPTED, PROGRAM, InFolder, attributes, flags,
-                     history, main, make_picture, parameter_table, pixels, sha256, texts,
-                     write_weights)
+                     history, main, make_picture, numbers_sha256, parameter_table, pixels, sha256,
+                     texts, write_weights)
 
 ESCAPES = re.compile(r"[\x1b\r]")
 LOSSES = ["content", "style", "tv"]
@@ -290,7 +290,7 @@ class OtherFiles(Rendering):
         write_weights(self.path("mine.h5"))
         self.render(weights="mine.h5")
         stored = attributes(self.path("out.h5"))
-        self.assertEqual(stored["weights_sha256"], sha256(self.path("mine.h5")))
+        self.assertEqual(stored["weights_sha256"], numbers_sha256(self.path("mine.h5")))
         self.assertEqual((stored["weights"], stored["weights_format"]), ("mine.h5", "Keras HDF5"))
 
     def test_a_built_in_network_of_another_seed_is_another_network(self):
