@@ -5,6 +5,7 @@
 #include "host.h"
 #include "job_command.h"
 #include "records.h"
+#include "store_clean.h"
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
@@ -654,6 +655,7 @@ static int begin(struct conductor *c, const bool *skip, struct error *err)
     c->seats = calloc((size_t)c->transport->size, sizeof *c->seats);
     if (!c->seats)
         return fail(err, E_ENVIRONMENT, "not enough memory");
+    TRY(store_clean(c->store, c->settings->lost_after, NULL, err));
     TRY(records_open(&c->records, c->store, c->list, c->costs, err));
     TRY(plan_jobs(c, skip, err));
     TRY(agent_init(&c->agent, &c->settings->agent, c->transport, c->now, err));
@@ -723,6 +725,7 @@ static int conclude(struct conductor *c, struct error *err)
     memcpy(verdict.nonce, c->claim->nonce, sizeof verdict.nonce);
     clock_utc(clock_now(), verdict.finished);
     batch_progress_remove(c->store);
+    TRY(store_clean(c->store, c->settings->lost_after, NULL, err));
     status = verdict_write(c->store, &verdict, err);
 done:
     if (!c->disowned)

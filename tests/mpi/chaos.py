@@ -236,6 +236,9 @@ class Chaos:
             if code == 0:
                 break
         demand(code == 0, f"not done after {TRIES} batches, last exit {code}: {self.last_words}")
+        if leftovers(store):  # of a host that died with the last job: no longer young enough to be alive
+            time.sleep(LOST_AFTER)
+            self.run_batch(manifest, store, watch)
         demand(watch.look() == jobs, f"{watch.look()} results of {jobs}")
         demand(not leftovers(store), f"left behind: {leftovers(store)}")
         done = re.findall(r" job_done .*?id=(\w+)", (store / "batch.log").read_text())
