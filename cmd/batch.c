@@ -260,6 +260,7 @@ static int coordinate(struct batch *batch, const struct conduct_settings *settin
     launched_tell_nonce(batch->claim.nonce);
     TRY(conduct(&batch->transport, &batch->store, &batch->claim, &batch->list, batch->costs,
                 batch->skip, settings, hooks, &batch->outcome, err));
+    launched_rest();
     batch_report_end(&batch->report);
     batch_report_outcome(&batch->report, &batch->outcome, batch->store.folder, batch->command);
     status = batch->outcome.code;
@@ -298,6 +299,7 @@ static int take_part(struct batch *batch, struct error *err)
         die_with_parent();
     TRY(transport_open(&batch->transport, err));
     if (batch->transport.rank == 0) {
+        launched_live(settings.agent.heartbeat);
         status = coordinate(batch, &settings, &hooks, err);
         complete = !batch->prepared || batch->outcome.complete;
     } else {

@@ -56,9 +56,16 @@ bool launch_wanted(const struct batch_options *options);
  * store: of the batch; NULL while it does not exist yet, then `folder` says where it will be. */
 int launch(int argc, char **argv, const struct batch_options *options, const char *folder,
            struct error *err);
-/* Whether this process is a rank that launch started; then rank 0 tells it the nonce of its claim
- * and, if it ends without one, its exit code. */
+/* --- launched.c: rank 0 under such an mpirun tells the launcher what mpirun does not --- */
+
+/* By lines on stdout that start so and are not passed on. */
+#define LAUNCHED_LINE "\001atelier "
+/* Whether this process is a rank that launch started. */
 bool launched(void);
+/* A sign of life every so many seconds until launched_rest, from a thread of its own. */
+void launched_live(double every);
+void launched_rest(void);
+/* The nonce of its claim; its exit code, if it ends without one. */
 void launched_tell_nonce(const char *nonce);
 void launched_tell_code(int code);
 

@@ -21,35 +21,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A line from rank 0 to its launcher starts with this. */
-#define SECRET "\001atelier "
-
 static const double look_s = 0.25, after_verdict_s = 3, after_term_s = 3, graceful_s = 8,
                     verdict_wait_s = 2;
+/* Until rank 0 is there, as a multiple of --lost-after: 20 minutes by default. */
+static const double start_limit = 20;
 
 enum { WORDS_MAX = 512, LINE_MAX_TEXT = 4096 };
 
 bool launch_wanted(const struct batch_options *options)
 {
     return options->ranks > 0 || options->hosts;
-}
-
-/* --- the other end: rank 0 --- */
-
-bool launched(void) { return getenv("ATELIER_LAUNCHED") != NULL; }
-
-void launched_tell_nonce(const char *nonce)
-{
-    if (launched())
-        printf(SECRET "nonce %s\n", nonce);
-    fflush(stdout);
-}
-
-void launched_tell_code(int code)
-{
-    if (launched())
-        printf(SECRET "code %d\n", code);
-    fflush(stdout);
 }
 
 /* --- mpirun's command --- */
@@ -257,6 +238,7 @@ struct launched_mpirun {
     char nonce[NONCE_TEXT];
     int told_code; /* -1: nothing */
     bool stopping, terminated;
+    double started, heard; /* clock; when rank 0 last gave a sign of life, 0: not yet */
     double stop_at, term_at, verdict_at, looked_at;
     struct store store;
     const char *folder;
@@ -309,6 +291,7 @@ static void take_secret(struct launched_mpirun *run, const char *line)
 {
     char nonce[NONCE_TEXT];
     int code;
+    run->heard = clock_seconds();
     if (sscanf(line, "nonce %32s", nonce) == 1)
         memcpy(run->nonce, nonce, sizeof run->nonce);
     else if (sscanf(line, "code %d", &code) == 1)
@@ -334,10 +317,10 @@ static void take_line(struct launched_mpirun *run, struct stream *stream, size_t
 {
     char after = stream->text[length];
     stream->text[length] = 0;
-    bool secret = strncmp(stream->text, SECRET, strlen(SECRET)) == 0;
+    bool secret = strncmp(stream->text, LAUNCHED_LINE, strlen(LAUNCHED_LINE)) == 0;
     bool kept = stream->middle || !(secret || is_noise(stream->text));
     if (secret && !stream->middle)
-        take_secret(run, stream->text + strlen(SECRET));
+        take_secret(run, stream->text + strlen(LAUNCHED_LINE));
     stream->text[length] = after;
     stream->middle = false;
     if (kept) {
@@ -434,6 +417,13 @@ static bool coordinator_died(struct launched_mpirun *run, double lost_after)
            !verdict_is_ours(run);
 }
 
+/* After the loss of a host mpirun may hang without a word, at any time from its start on. */
+static bool rank_0_is_silent(const struct launched_mpirun *run, double now, double lost_after)
+{
+    return run->heard > 0 ? now - run->heard > 2 * lost_after
+                          : now - run->started > start_limit * lost_after;
+}
+
 static void look_at_store(struct launched_mpirun *run, double now, double lost_after)
 {
     if (now - run->looked_at < look_s)
@@ -444,7 +434,8 @@ static void look_at_store(struct launched_mpirun *run, double now, double lost_a
             run->verdict_at = now;
         if (now - run->verdict_at > after_verdict_s)
             terminate(run, now);
-    } else if (run->orphaned || coordinator_died(run, lost_after)) {
+    } else if (run->orphaned || coordinator_died(run, lost_after) ||
+               rank_0_is_silent(run, now, lost_after)) {
         run->orphaned = true;
         terminate(run, now);
     }
@@ -526,6 +517,7 @@ int launch(int argc, char **argv, const struct batch_options *options, const cha
     TRY(make_command(&words, major, argc, argv, options, program, err));
     if (!options->hosts)
         run.scratch = make_scratch();
+    run.started = clock_seconds();
     TRY(start(&run, words.list, err));
     watch(&run, options->lost_after);
     status = judge(&run, options->lost_after, err);

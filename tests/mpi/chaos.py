@@ -33,6 +33,7 @@ HOSTS = ROOT / "tests/mpi/hosts.sh"
 HEARTBEAT, LOST_AFTER = 0.1, 0.9
 GONE_AFTER = 20 * LOST_AFTER  # no process may outlive the end of its batch by more
 TRIES = 40                    # batches that one store may need
+BATCH_ENDS_AFTER = 150        # s: the work takes some, and a batch that never began is given up after 20 leases
 
 
 class Violation(Exception):
@@ -76,6 +77,10 @@ def role(process):
     if process.rank is None:
         return "launcher"
     return "coordinator" if process.rank == 0 else "agent"
+
+
+def listing(processes):
+    return "; ".join(f"{p.pid} {role(p)} {' '.join(p.words[:6])}" for p in processes)
 
 
 # --- the store ---
@@ -209,16 +214,18 @@ class Chaos:
             if not left:
                 return
             time.sleep(0.05)
-        raise Violation("orphans: " + "; ".join(f"{p.pid} {role(p)} {' '.join(p.words[:6])}" for p in left))
+        raise Violation(f"orphans: {listing(left)}")
 
     def run_batch(self, manifest, store, watch):
         """One `atelier batch`, struck at random; returns its exit code."""
         self.batches += 1
         batch = Batch(manifest, store, self.hosts)
+        end = time.monotonic() + BATCH_ENDS_AFTER
         next_strike = time.monotonic() + self.random.uniform(0.3, 2)
         while batch.process.poll() is None:
             time.sleep(0.03)
             watch.look()
+            demand(time.monotonic() < end, f"the batch does not end: {batch.said()} {listing(processes_of(store))}")
             if time.monotonic() > next_strike and not self.enough():
                 self.strike(store)
                 next_strike = time.monotonic() + self.random.uniform(0.1, 1.5)
@@ -281,6 +288,8 @@ def main():
         print(f"VIOLATION after {dict(chaos.struck)}: {violation}\nstores are kept in {folder}", flush=True)
         return 1
     finally:
+        for process in (p for store in folder.iterdir() for p in processes_of(store)):
+            os.kill(process.pid, signal.SIGKILL)
         if chaos.hosts:
             subprocess.run([HOSTS, "down", chaos.hosts], check=False)
     chaos.report()
