@@ -272,6 +272,16 @@ class Chaos:
               f"batches; {self.sweeps} sweeps finished, every byte as undisturbed", flush=True)
 
 
+def have_hosts():
+    """Network namespaces need root and a kernel that gives them."""
+    name = f"at{os.getpid() % 10000}try"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode == 0 \
+        if shutil.which("ip") else False
+    if made:
+        subprocess.run(["ip", "netns", "delete", name], check=False)
+    return made
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=15)
@@ -279,6 +289,9 @@ def main():
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--hosts", action="store_true")
     options = parser.parse_args()
+    if options.hosts and not have_hosts():
+        print("skipped: no network namespaces can be made here")
+        return 77
     folder = pathlib.Path(tempfile.mkdtemp(prefix="atelier-chaos-"))
     chaos = Chaos(options, folder)
     print(f"program {PROGRAM}, seed {options.seed}", flush=True)
