@@ -7,11 +7,14 @@ import itertools
 import json
 import math
 import os
+import re
 import resource
 import shutil
+import subprocess
+import sys
 import time
 
-from atelier import DONE, INPUT, is_sanitized, main, make_picture
+from atelier import DONE, INPUT, ROOT, is_sanitized, main, make_picture
 from expanding import Expanding
 
 
@@ -390,6 +393,30 @@ class Summaries(Sweeping):
                          "the 8 jobs (optimizer adam)")
         self.sweep("matrix: {optimizer: [adam], learning_rate: [1, 2]}\n")
         self.assertEqual(self.said, "")
+
+
+class Readme(Sweeping):
+    def blocks(self, language):
+        text = (ROOT / "README.md").read_text().split("\n## A sweep file\n")[1].split("\n## ")[0]
+        return [block for kind, block in re.findall(r"^```(.*?)\n(.*?)^```$", text, re.M | re.S)
+                if kind == language]
+
+    def test_the_sweep_file_gives_what_is_said(self):
+        self.path("photos").mkdir()
+        for i, name in enumerate(("photos/a", "photos/b", "photos/c", "starry", "scream", "wave")):
+            make_picture(self.path(name + ".jpg"), 40 + i, 40)
+        (text,), shown = self.blocks("yaml"), self.blocks("")[0]
+        self.write("sweep.yaml", text)
+        command, *said = shown.splitlines()
+        result = self.atelier(*command.split()[2:])
+        self.assertEqual(result.stdout.splitlines()[:len(said)], said, result.stderr)
+
+    def test_the_lines_of_python_write_a_manifest(self):
+        make_picture(self.path("photo.jpg"), 40, 40)
+        make_picture(self.path("starry.jpg"), 41, 40)
+        code, = self.blocks("python")
+        output = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE)
+        self.assertEqual(len(self.expand(output.stdout)), 25)
 
 
 class Scale(Sweeping):

@@ -18,8 +18,9 @@ sweep | manifest)
     sources="$sources ../../core/layer_list.c ../../core/numbers.c ../../core/params.c
         ../../core/presets.c ../../core/publish.c ../../core/start.c ../../core/memory.c
         ../../core/threads.c ../../core/image_*.c"
-    for source in ../../jobs/*.c; do
-        [ "$source" = ../../jobs/inputs.c ] || sources="$sources $source"
+    for part in complaint csv_cell identity job_builder job_id job_list job_text manifest name_index \
+        sweep sweep_draws sweep_values utf8 yaml_tree; do
+        sources="$sources ../../jobs/$part.c"
     done
     libraries="$libraries $(pkg-config --libs hdf5 libcurl yaml-0.1 zimg libpng libjpeg libexif) -lcsv
         -lopenblas $(gcc -print-file-name=libgomp.so)"
