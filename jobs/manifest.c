@@ -93,6 +93,7 @@ static void header_end(struct reader *reader)
 
 static int keep_text(struct reader *reader, char **slot, const char *text)
 {
+    free(*slot); /* a column that stands twice was complained of */
     *slot = strdup(text);
     return *slot ? 0 : fail(reader->err, E_ENVIRONMENT, "not enough memory");
 }
