@@ -23,6 +23,7 @@ struct facts {
     char numerics[512], libraries[1024];
     char content[DIGEST_HEX], style[DIGEST_HEX], init[DIGEST_HEX], weights[DIGEST_HEX];
     char picture[DIGEST_HEX], tensors[DIGEST_HEX];
+    char engines[256];
     char weights_source[64], weights_convention[16];
 };
 

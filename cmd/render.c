@@ -106,6 +106,11 @@ static void print_plan(const struct work *work, FILE *out)
     fprintf(out, "  machine  %d thread%s, %s, about %s of memory (%s free)\n", threads_count(),
             threads_count() == 1 ? "" : "s", numerics_instruction_set(),
             human_bytes(plan->memory_bytes, memory), human_bytes(memory_available(), available));
+    if (p->verbose) {
+        char engines[256];
+        network_engines(plan->convs, plan_arithmetic(p), engines, sizeof engines);
+        fprintf(out, "  engines  %s\n", engines);
+    }
     free(preset);
     free(pooling);
     free(optimizer);
@@ -271,6 +276,13 @@ static void tell_row(struct work *work, const struct history *history)
               history_get(history, row, H_EVALUATION), history_get(history, row, H_TOTAL));
 }
 
+static void on_handover(void *context, int64_t iteration)
+{
+    struct work *work = context;
+    progress_say(&work->progress, "  auto     goes on in float32 after outer iteration %lld",
+                 (long long)iteration);
+}
+
 static void on_row(void *context, const struct history *history)
 {
     struct work *work = context;
@@ -397,7 +409,8 @@ static int act(struct work *work, struct error *err)
                                                .should_stop = on_should_stop,
                                                .on_row = on_row,
                                                .on_state = on_state},
-                                 .on_ready = on_ready};
+                                 .on_ready = on_ready,
+                                 .on_handover = on_handover};
     work->checkpoint_written = clock_seconds();
     TRY(render_picture(&work->params, &work->plan, &work->weights, &work->going_on.state,
                        &work->going_on.history, &hooks, &work->image, &work->end, err));

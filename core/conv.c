@@ -13,19 +13,30 @@ void gemm(int rows, int columns, int depth, const float *a, const float *b, bool
                 depth, 1, a, depth, b, transposed ? depth : columns, 0, c, columns);
 }
 
-static const struct conv_engine *choose_engine(int in)
+const char *conv_missing(enum arithmetic arithmetic)
 {
-    return in % LANES == 0 ? &conv_engine_winograd : &conv_engine_columns;
+    return arithmetic == ARITHMETIC_F32 || kernels_get()->product_bf16
+               ? NULL
+               : "a processor with AVX512-BF16";
 }
 
-int conv_new(const float *kernel, const float *bias, int in, int out, struct conv **conv,
-             struct error *err)
+/* The table of engines. The first layer's few input channels make the least of the work and stay
+ * in float32. */
+static const struct conv_engine *choose_engine(int in, enum arithmetic arithmetic)
 {
-    const struct conv_engine *engine = choose_engine(in);
+    if (in % LANES != 0)
+        return &conv_engine_columns;
+    return arithmetic == ARITHMETIC_BF16 ? &conv_engine_winograd_bf16 : &conv_engine_winograd;
+}
+
+int conv_new(const float *kernel, const float *bias, int in, int out, enum arithmetic arithmetic,
+             struct conv **conv, struct error *err)
+{
+    const struct conv_engine *engine = choose_engine(in, arithmetic);
     struct conv *made = calloc(1, sizeof *made);
     if (made) {
         *made = (struct conv){.engine = engine, .in = in, .out = out};
-        made->weights = floats_new(engine->weight_floats(in, out));
+        made->weights = floats_new(engine->weight_bytes(in, out) / sizeof(float));
         made->bias = floats_new((size_t)out);
     }
     if (!made || !made->weights || !made->bias) {
@@ -48,16 +59,20 @@ void conv_free(struct conv *conv)
     free(conv);
 }
 
-const char *conv_engine(const struct conv *conv) { return conv->engine->name; }
-
-size_t conv_weight_bytes(int in, int out)
+const char *conv_engine(int in, int out, enum arithmetic arithmetic)
 {
-    return (choose_engine(in)->weight_floats(in, out) + (size_t)out) * sizeof(float);
+    (void)out;
+    return choose_engine(in, arithmetic)->name;
 }
 
-size_t conv_scratch_bytes(int in, int out, int height, int width)
+size_t conv_weight_bytes(int in, int out, enum arithmetic arithmetic)
 {
-    return choose_engine(in)->scratch_floats(in, out, height, width) * sizeof(float);
+    return choose_engine(in, arithmetic)->weight_bytes(in, out) + (size_t)out * sizeof(float);
+}
+
+size_t conv_scratch_bytes(int in, int out, int height, int width, enum arithmetic arithmetic)
+{
+    return choose_engine(in, arithmetic)->scratch_bytes(in, out, height, width);
 }
 
 void conv_forward(const struct conv *conv, int height, int width, const float *x, bool relu,

@@ -2,9 +2,12 @@
  * kind.
  *
  * A `struct conv` holds one layer's weights, prepared for an engine; it knows no picture size, is
- * immutable, and may be shared. Its engine is chosen from the shape alone:
- *   winograd   F(4x4,3x3) on single-thread sgemms; channels in and out multiples of 16
- *   columns    im2col and single-thread sgemms; for few input channels, the picture itself
+ * immutable, and may be shared. Its engine is chosen from the arithmetic asked for, the shape and
+ * the processor, never by timing:
+ *   winograd       float32: F(4x4,3x3) on single-thread sgemms; channels in and out multiples of 16
+ *   winograd-bf16  bfloat16: the same, both factors of the products rounded
+ *   columns        either: im2col and single-thread sgemms in float32; for few input channels, the
+ *                  picture itself
  * Results do not depend on the number of threads: fixed blocks, nothing summed across threads. */
 #ifndef ATELIER_CONV_H
 #define ATELIER_CONV_H
@@ -16,18 +19,26 @@
 
 struct conv;
 
+/* What operands of products are rounded to; sums, biases and feature maps are always float32. The
+ * values are those of a history's precision column. */
+enum arithmetic { ARITHMETIC_F32, ARITHMETIC_BF16 };
+
+/* NULL where that arithmetic can be had here, else what is missing. */
+const char *conv_missing(enum arithmetic arithmetic);
+
 /* Prepares kernel [3][3][in][out] and bias [out], both copied. out must be a multiple of 16.
  * Owned: conv_free. */
-int conv_new(const float *kernel, const float *bias, int in, int out, struct conv **conv,
-             struct error *err);
+int conv_new(const float *kernel, const float *bias, int in, int out, enum arithmetic arithmetic,
+             struct conv **conv, struct error *err);
 void conv_free(struct conv *conv);
 
-const char *conv_engine(const struct conv *conv);
+/* The name of the engine that such a convolution gets. */
+const char *conv_engine(int in, int out, enum arithmetic arithmetic);
 /* Bytes of prepared weights for so many channels. */
-size_t conv_weight_bytes(int in, int out);
+size_t conv_weight_bytes(int in, int out, enum arithmetic arithmetic);
 
 /* Bytes of scratch that conv_forward and conv_backward_data need at this picture size. */
-size_t conv_scratch_bytes(int in, int out, int height, int width);
+size_t conv_scratch_bytes(int in, int out, int height, int width, enum arithmetic arithmetic);
 
 /* y [height][width][out] = bias + x [height][width][in] * kernel, then ReLU if asked; mask (unless
  * NULL) tells where the sum is above 0. Overwrites y and mask. y must not overlap x.

@@ -16,9 +16,11 @@ enum { BAND_ROWS = 4, TAPS = 9 };
 
 static size_t weight_floats(int in, int out) { return (size_t)TAPS * (size_t)in * (size_t)out; }
 
-static void prepare(const float *kernel, int in, int out, float *weights)
+static size_t weight_bytes(int in, int out) { return weight_floats(in, out) * sizeof(float); }
+
+static void prepare(const float *kernel, int in, int out, void *weights)
 {
-    memcpy(weights, kernel, weight_floats(in, out) * sizeof *weights);
+    memcpy(weights, kernel, weight_bytes(in, out));
 }
 
 /* Floats one thread needs: the columns, and for backward a masked copy of dy. */
@@ -29,10 +31,10 @@ static size_t band_floats(int in, int out, int width)
     return (floats + LANES - 1) / LANES * LANES;
 }
 
-static size_t scratch_floats(int in, int out, int height, int width)
+static size_t scratch_bytes(int in, int out, int height, int width)
 {
     (void)height;
-    return (size_t)threads_count() * band_floats(in, out, width);
+    return (size_t)threads_count() * band_floats(in, out, width) * sizeof(float);
 }
 
 /* columns [rows * width][9][in] of rows first..last-1. */
@@ -75,7 +77,7 @@ static void scatter(const float *columns, int halo_first, int halo_last, int wid
 }
 
 static void forward(const struct conv *conv, int height, int width, const float *x,
-                    const struct epilogue *epilogue, float *y, float *scratch)
+                    const struct epilogue *epilogue, float *y, void *scratch)
 {
     const struct kernels *kernels = kernels_get();
     size_t row_floats = (size_t)width * (size_t)conv->out;
@@ -84,7 +86,7 @@ static void forward(const struct conv *conv, int height, int width, const float 
     for (int first = 0; first < height; first += BAND_ROWS) {
         int last = first + BAND_ROWS < height ? first + BAND_ROWS : height;
         float *columns =
-            scratch + (size_t)threads_index() * band_floats(conv->in, conv->out, width);
+            (float *)scratch + (size_t)threads_index() * band_floats(conv->in, conv->out, width);
         float *band = y + (size_t)first * row_floats;
         struct epilogue here = *epilogue;
         if (here.mask)
@@ -98,7 +100,7 @@ static void forward(const struct conv *conv, int height, int width, const float 
 }
 
 static void backward(const struct conv *conv, int height, int width, const float *dy,
-                     const mask_word *mask, float *dx, float *scratch)
+                     const mask_word *mask, float *dx, void *scratch)
 {
     const struct kernels *kernels = kernels_get();
     size_t row_floats = (size_t)width * (size_t)conv->out;
@@ -109,7 +111,7 @@ static void backward(const struct conv *conv, int height, int width, const float
         int halo_first = first > 0 ? first - 1 : 0, halo_last = last < height ? last + 1 : height;
         int pixels = (halo_last - halo_first) * width;
         float *columns =
-            scratch + (size_t)threads_index() * band_floats(conv->in, conv->out, width);
+            (float *)scratch + (size_t)threads_index() * band_floats(conv->in, conv->out, width);
         float *masked = columns + (size_t)(BAND_ROWS + 2) * (size_t)width * TAPS * (size_t)conv->in;
         const float *band = dy + (size_t)halo_first * row_floats;
         if (mask) {
@@ -125,9 +127,9 @@ static void backward(const struct conv *conv, int height, int width, const float
 
 const struct conv_engine conv_engine_columns = {
     .name = "columns",
-    .weight_floats = weight_floats,
+    .weight_bytes = weight_bytes,
     .prepare = prepare,
-    .scratch_floats = scratch_floats,
+    .scratch_bytes = scratch_bytes,
     .forward = forward,
     .backward = backward,
 };

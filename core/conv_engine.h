@@ -6,23 +6,24 @@
 
 struct conv_engine {
     const char *name;
-    size_t (*weight_floats)(int in, int out);
-    void (*prepare)(const float *kernel, int in, int out, float *weights);
-    size_t (*scratch_floats)(int in, int out, int height, int width);
+    size_t (*weight_bytes)(int in, int out);
+    void (*prepare)(const float *kernel, int in, int out, void *weights);
+    size_t (*scratch_bytes)(int in, int out, int height, int width);
     void (*forward)(const struct conv *conv, int height, int width, const float *x,
-                    const struct epilogue *epilogue, float *y, float *scratch);
+                    const struct epilogue *epilogue, float *y, void *scratch);
     void (*backward)(const struct conv *conv, int height, int width, const float *dy,
-                     const mask_word *mask, float *dx, float *scratch);
+                     const mask_word *mask, float *dx, void *scratch);
 };
 
 struct conv {
     const struct conv_engine *engine;
     int in, out;
-    float *weights; /* as the engine prepared them */
-    float *bias;    /* [out] */
+    void *weights; /* as the engine prepared them */
+    float *bias;   /* [out] */
 };
 
-extern const struct conv_engine conv_engine_winograd, conv_engine_columns;
+extern const struct conv_engine conv_engine_winograd, conv_engine_winograd_bf16,
+    conv_engine_columns;
 
 /* c [rows][columns] = a [rows][depth] * b, row-major, on the calling thread. b is [depth][columns],
  * or [columns][depth] if transposed. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const struct kernels kernels_baseline, kernels_avx2, kernels_avx512;
+extern const struct kernels kernels_baseline, kernels_avx2, kernels_avx512, kernels_avx512_bf16;
 
 static const struct kernels *choose(void)
 {
@@ -21,6 +21,10 @@ static const struct kernels *choose(void)
         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
         best = &kernels_avx512;
+    if (wanted && strcmp(wanted, "avx512") == 0)
+        return best;
+    if (best == &kernels_avx512 && __builtin_cpu_supports("avx512bf16"))
+        best = &kernels_avx512_bf16;
 #endif
     return best;
 }

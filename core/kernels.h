@@ -19,6 +19,18 @@ enum { RUN = 1 << 14 };
 
 enum { TILE = 4, PATCH = 6, PLANES = PATCH * PATCH }; /* Winograd F(4x4, 3x3) */
 
+/* How product_bf16 wants its right-hand matrix [depth][columns], columns a multiple of LANES: in
+ * panels of PANEL columns (the last may have LANES), in each the rows by twos, the two values of a
+ * column side by side. */
+enum { PANEL = 32 };
+static inline size_t packed_at(int row, int column, int depth, int columns)
+{
+    int panel = column / PANEL * PANEL;
+    int width = columns - panel < PANEL ? columns - panel : PANEL;
+    return (size_t)panel * (size_t)depth + (size_t)(row / 2) * (size_t)width * 2 +
+           (size_t)(column - panel) * 2 + (size_t)(row % 2);
+}
+
 /* A feature map's shape, as the Winograd transforms walk it in TILE x TILE tiles, row by row. */
 struct tiling {
     int height, width, channels;
@@ -44,8 +56,17 @@ struct kernels {
     /* y of the tiles first..last-1 from m[PLANES][plane]: A' m A and the epilogue. Overwrites. */
     void (*winograd_output)(const struct tiling *tiling, const float *m, size_t plane, int first,
                             int last, const struct epilogue *epilogue, float *y);
+    /* The same with v rounded to bfloat16; NULL where the processor has no such arithmetic. */
+    void (*winograd_input_bf16)(const struct tiling *tiling, const float *x, const mask_word *mask,
+                                int first, int last, uint16_t *v, size_t plane);
     /* u[PLANES][count] = G w G' of kernels w[3][3][count]. Overwrites. */
     void (*winograd_weights)(const float *w, size_t count, float *u);
+
+    /* c [rows][columns] = a [rows][depth] * b, columns first..last-1 only (first a multiple of
+     * PANEL, last too or the end): bfloat16 in, float32 sums over depth in order. b is packed, see
+     * packed_at; depth is even. NULL where the processor has no such arithmetic. */
+    void (*product_bf16)(int rows, int columns, int depth, const uint16_t *a, const uint16_t *b,
+                         int first, int last, float *c);
 
     /* y = epilogue(x) on count elements (a multiple of channels, which bias repeats over); the
      * mask begins at the same element. y may be x. */
@@ -72,7 +93,7 @@ struct kernels {
 };
 
 /* The best table this processor runs; ATELIER_ISA=baseline, avx2 or avx512 in the environment asks
- * for a lesser one. Chosen once. */
+ * for a lesser one than avx512_bf16. Chosen once. */
 const struct kernels *kernels_get(void);
 
 #endif

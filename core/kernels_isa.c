@@ -141,8 +141,22 @@ static void locate_patch(const struct tiling *tiling, const float *x, const mask
         }
 }
 
-INLINE void input_channels(const struct patch *patch, bool masked, int channel, float *v,
-                           size_t plane)
+/* What becomes of a transformed patch's 16 channels: v is float or, if half, bfloat16. */
+INLINE void store_patch(vec value, bool half, size_t at, void *v)
+{
+#ifdef __AVX512BF16__
+    if (half) {
+        __m256bh rounded = _mm512_cvtneps_pbh((__m512)value);
+        memcpy((uint16_t *)v + at, &rounded, sizeof rounded);
+        return;
+    }
+#endif
+    (void)half;
+    store((float *)v + at, value);
+}
+
+INLINE void input_channels(const struct patch *patch, bool masked, int channel, bool half, void *v,
+                           size_t plane, size_t origin)
 {
     vec d[PATCH][PATCH]; /* column, row */
     for (int j = 0; j < PATCH; j++) {
@@ -159,24 +173,32 @@ INLINE void input_channels(const struct patch *patch, bool masked, int channel, 
             row[j] = d[j][i];
         transform_input(row);
         for (int j = 0; j < PATCH; j++)
-            store(v + (size_t)(i * PATCH + j) * plane + channel, row[j]);
+            store_patch(row[j], half, origin + (size_t)(i * PATCH + j) * plane + (size_t)channel,
+                        v);
+    }
+}
+
+INLINE void transform_tiles(const struct tiling *tiling, const float *x, const mask_word *mask,
+                            int first, int last, bool half, void *v, size_t plane)
+{
+    int channels = tiling->channels;
+    for (int tile = first; tile < last; tile++) {
+        size_t origin = (size_t)(tile - first) * (size_t)channels;
+        struct patch patch;
+        locate_patch(tiling, x, mask, tile, &patch);
+        if (mask)
+            for (int c = 0; c < channels; c += LANES)
+                input_channels(&patch, true, c, half, v, plane, origin);
+        else
+            for (int c = 0; c < channels; c += LANES)
+                input_channels(&patch, false, c, half, v, plane, origin);
     }
 }
 
 static void winograd_input(const struct tiling *tiling, const float *x, const mask_word *mask,
                            int first, int last, float *v, size_t plane)
 {
-    int channels = tiling->channels;
-    for (int tile = first; tile < last; tile++, v += channels) {
-        struct patch patch;
-        locate_patch(tiling, x, mask, tile, &patch);
-        if (mask)
-            for (int c = 0; c < channels; c += LANES)
-                input_channels(&patch, true, c, v, plane);
-        else
-            for (int c = 0; c < channels; c += LANES)
-                input_channels(&patch, false, c, v, plane);
-    }
+    transform_tiles(tiling, x, mask, first, last, false, v, plane);
 }
 
 INLINE void output_channels(const struct tiling *tiling, const float *m, size_t plane, int tile,
@@ -250,6 +272,115 @@ static void winograd_weights(const float *w, size_t count, float *u)
         }
     }
 }
+
+#ifdef __AVX512BF16__
+
+static void winograd_input_bf16(const struct tiling *tiling, const float *x, const mask_word *mask,
+                                int first, int last, uint16_t *v, size_t plane)
+{
+    transform_tiles(tiling, x, mask, first, last, true, v, plane);
+}
+
+/* The most rows whose sums, two registers each, are held at once: 28 of 32 registers. */
+enum { SUM_ROWS = 14 };
+
+/* c [rows][vectors * LANES], c_stride apart, from a [rows][depth] and one panel of b. rows and
+ * vectors are constants where this is called: the sums stay in registers. Each sum runs over depth
+ * in one order, whatever the rows beside it. */
+INLINE void sum_block(const int rows, const int vectors, int depth, const uint16_t *a,
+                      const uint16_t *b, size_t c_stride, float *c)
+{
+    __m512 sum[SUM_ROWS][2];
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++)
+        sum[r][0] = sum[r][1] = _mm512_setzero_ps();
+    for (int k = 0; k < depth; k += 2, b += vectors * 2 * LANES) {
+        __m512bh b0 = (__m512bh)_mm512_loadu_si512(b);
+        __m512bh b1 = vectors > 1 ? (__m512bh)_mm512_loadu_si512(b + 2 * LANES) : b0;
+#pragma GCC unroll 14
+        for (int r = 0; r < rows; r++) {
+            int32_t pair;
+            memcpy(&pair, a + (size_t)r * (size_t)depth + (size_t)k, sizeof pair);
+            __m512bh both = (__m512bh)_mm512_set1_epi32(pair);
+            sum[r][0] = _mm512_dpbf16_ps(sum[r][0], both, b0);
+            if (vectors > 1)
+                sum[r][1] = _mm512_dpbf16_ps(sum[r][1], both, b1);
+        }
+    }
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++)
+        for (int i = 0; i < vectors; i++)
+            _mm512_storeu_ps(c + (size_t)r * c_stride + (size_t)i * LANES, sum[r][i]);
+}
+
+INLINE void sum_rows(int rows, const int vectors, int depth, const uint16_t *a, const uint16_t *b,
+                     size_t c_stride, float *c)
+{
+    switch (rows) {
+    case 14:
+        sum_block(14, vectors, depth, a, b, c_stride, c);
+        break;
+    case 13:
+        sum_block(13, vectors, depth, a, b, c_stride, c);
+        break;
+    case 12:
+        sum_block(12, vectors, depth, a, b, c_stride, c);
+        break;
+    case 11:
+        sum_block(11, vectors, depth, a, b, c_stride, c);
+        break;
+    case 10:
+        sum_block(10, vectors, depth, a, b, c_stride, c);
+        break;
+    case 9:
+        sum_block(9, vectors, depth, a, b, c_stride, c);
+        break;
+    case 8:
+        sum_block(8, vectors, depth, a, b, c_stride, c);
+        break;
+    case 7:
+        sum_block(7, vectors, depth, a, b, c_stride, c);
+        break;
+    case 6:
+        sum_block(6, vectors, depth, a, b, c_stride, c);
+        break;
+    case 5:
+        sum_block(5, vectors, depth, a, b, c_stride, c);
+        break;
+    case 4:
+        sum_block(4, vectors, depth, a, b, c_stride, c);
+        break;
+    case 3:
+        sum_block(3, vectors, depth, a, b, c_stride, c);
+        break;
+    case 2:
+        sum_block(2, vectors, depth, a, b, c_stride, c);
+        break;
+    default:
+        sum_block(1, vectors, depth, a, b, c_stride, c);
+        break;
+    }
+}
+
+static void product_bf16(int rows, int columns, int depth, const uint16_t *a, const uint16_t *b,
+                         int first, int last, float *c)
+{
+    int blocks = (rows + SUM_ROWS - 1) / SUM_ROWS; /* of nearly equal size */
+    for (int column = first; column < last; column += PANEL) {
+        const uint16_t *panel = b + (size_t)column * (size_t)depth;
+        for (int i = 0; i < blocks; i++) {
+            int from = rows * i / blocks, count = rows * (i + 1) / blocks - from;
+            const uint16_t *a_rows = a + (size_t)from * (size_t)depth;
+            float *c_rows = c + (size_t)from * (size_t)columns + (size_t)column;
+            if (columns - column >= PANEL)
+                sum_rows(count, 2, depth, a_rows, panel, (size_t)columns, c_rows);
+            else
+                sum_rows(count, 1, depth, a_rows, panel, (size_t)columns, c_rows);
+        }
+    }
+}
+
+#endif
 
 static void finish(const float *x, size_t count, int channels, const struct epilogue *epilogue,
                    float *y)
@@ -368,6 +499,10 @@ extern const struct kernels KERNELS_TABLE;
 const struct kernels KERNELS_TABLE = {
     .name = KERNELS_NAME,
     .winograd_input = winograd_input,
+#ifdef __AVX512BF16__
+    .winograd_input_bf16 = winograd_input_bf16,
+    .product_bf16 = product_bf16,
+#endif
     .winograd_output = winograd_output,
     .winograd_weights = winograd_weights,
     .finish = finish,

@@ -2,15 +2,16 @@
 
 #include "arena.h"
 #include "clock.h"
-#include "conv.h"
 #include "memory.h"
 #include "params.h"
 #include "profile.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct network {
     int convs, pooling;
+    enum arithmetic arithmetic;
     float mean[3];
     struct conv *conv[VGG19_CONVS];
 };
@@ -38,6 +39,7 @@ struct stage {
 struct network_pass {
     const struct network *network;
     int height, width, stages, pooling;
+    enum arithmetic arithmetic;
     bool backward;
     struct stage stage[VGG19_CONVS];
     size_t work_floats[2];
@@ -55,8 +57,8 @@ int network_convs(const struct layer *layers, int count)
     return convs;
 }
 
-int network_new(const struct vgg19_weights *weights, int pooling, struct network **network,
-                struct error *err)
+int network_new(const struct vgg19_weights *weights, int pooling, enum arithmetic arithmetic,
+                struct network **network, struct error *err)
 {
     int status = 0;
     struct network *made = calloc(1, sizeof *made);
@@ -64,10 +66,11 @@ int network_new(const struct vgg19_weights *weights, int pooling, struct network
         return fail(err, E_ENVIRONMENT, "not enough memory for the network");
     made->convs = weights->convs;
     made->pooling = pooling;
+    made->arithmetic = arithmetic;
     memcpy(made->mean, weights->mean, sizeof made->mean);
     for (int i = 0; i < weights->convs; i++)
         TRY(conv_new(weights->kernel[i], weights->bias[i], vgg19_convs[i].in, vgg19_convs[i].out,
-                     &made->conv[i], err));
+                     arithmetic, &made->conv[i], err));
     *network = made;
     made = NULL;
 done:
@@ -84,18 +87,35 @@ void network_free(struct network *network)
     free(network);
 }
 
-size_t network_bytes(int convs)
+size_t network_bytes(int convs, enum arithmetic arithmetic)
 {
     size_t bytes = 0;
     for (int i = 0; i < convs; i++)
-        bytes += conv_weight_bytes(vgg19_convs[i].in, vgg19_convs[i].out);
+        bytes += conv_weight_bytes(vgg19_convs[i].in, vgg19_convs[i].out, arithmetic);
     return bytes;
 }
 
-const char *network_engine(const struct network *network, int conv)
+static const char *engine_of(int conv, enum arithmetic arithmetic)
 {
-    return conv_engine(network->conv[conv]);
+    return conv_engine(vgg19_convs[conv].in, vgg19_convs[conv].out, arithmetic);
 }
+
+void network_engines(int convs, enum arithmetic arithmetic, char *text, size_t size)
+{
+    size_t used = 0;
+    for (int i = 0, next; i < convs && used < size; i = next) {
+        const char *engine = engine_of(i, arithmetic);
+        char first[LAYER_NAME], last[LAYER_NAME];
+        for (next = i + 1; next < convs && strcmp(engine_of(next, arithmetic), engine) == 0;)
+            next++;
+        layer_name((struct layer){i, LAYER_CONV}, first);
+        layer_name((struct layer){next - 1, LAYER_CONV}, last);
+        used += (size_t)snprintf(text + used, size - used, "%s%s: %s%s%s", i ? "; " : "", engine,
+                                 first, next - 1 > i ? " ... " : "", next - 1 > i ? last : "");
+    }
+}
+
+enum arithmetic network_arithmetic(const struct network *network) { return network->arithmetic; }
 
 static size_t elements(const struct stage *s)
 {
@@ -203,7 +223,7 @@ static void lay_out(struct network_pass *pass, struct arena *arena)
         place_stage(pass, s, source, arena);
         take_masks(pass, s, arena);
         source = s->pools ? s->pool.slot : s->relu.slot;
-        size_t here = conv_scratch_bytes(s->in, s->out, s->height, s->width);
+        size_t here = conv_scratch_bytes(s->in, s->out, s->height, s->width, pass->arithmetic);
         scratch = here > scratch ? here : scratch;
     }
     if (pass->backward)
@@ -213,10 +233,11 @@ static void lay_out(struct network_pass *pass, struct arena *arena)
     pass->scratch = arena_take(arena, scratch);
 }
 
-static struct network_pass planned(int pooling, int height, int width, const struct layer *taps,
-                                   int tap_count, bool backward)
+static struct network_pass planned(int pooling, enum arithmetic arithmetic, int height, int width,
+                                   const struct layer *taps, int tap_count, bool backward)
 {
-    struct network_pass pass = {.height = height,
+    struct network_pass pass = {.arithmetic = arithmetic,
+                                .height = height,
                                 .width = width,
                                 .stages = network_convs(taps, tap_count),
                                 .pooling = pooling,
@@ -225,10 +246,11 @@ static struct network_pass planned(int pooling, int height, int width, const str
     return pass;
 }
 
-uint64_t network_pass_bytes(int pooling, int height, int width, const struct layer *taps,
-                            int tap_count, bool backward)
+uint64_t network_pass_bytes(int pooling, enum arithmetic arithmetic, int height, int width,
+                            const struct layer *taps, int tap_count, bool backward)
 {
-    struct network_pass pass = planned(pooling, height, width, taps, tap_count, backward);
+    struct network_pass pass =
+        planned(pooling, arithmetic, height, width, taps, tap_count, backward);
     struct arena arena = {0};
     lay_out(&pass, &arena);
     return arena.used;
@@ -237,7 +259,8 @@ uint64_t network_pass_bytes(int pooling, int height, int width, const struct lay
 int network_pass_new(const struct network *network, int height, int width, const struct layer *taps,
                      int tap_count, bool backward, struct network_pass **pass, struct error *err)
 {
-    struct network_pass plan = planned(network->pooling, height, width, taps, tap_count, backward);
+    struct network_pass plan =
+        planned(network->pooling, network->arithmetic, height, width, taps, tap_count, backward);
     struct arena arena = {0};
     lay_out(&plan, &arena);
     struct network_pass *made = malloc(sizeof *made);

@@ -9,6 +9,7 @@
 #ifndef ATELIER_NETWORK_H
 #define ATELIER_NETWORK_H
 
+#include "conv.h"
 #include "error.h"
 #include "vgg19.h"
 #include <stdbool.h>
@@ -21,11 +22,12 @@ struct network;
 int network_convs(const struct layer *layers, int count);
 
 /* Prepares the first weights->convs convolutions. pooling is POOLING_MAX or POOLING_AVG.
+ * arithmetic must not be missing (conv_missing).
  * weights may be released afterwards. Owned: network_free. */
-int network_new(const struct vgg19_weights *weights, int pooling, struct network **network,
-                struct error *err);
+int network_new(const struct vgg19_weights *weights, int pooling, enum arithmetic arithmetic,
+                struct network **network, struct error *err);
 void network_free(struct network *network);
-size_t network_bytes(int convs);
+size_t network_bytes(int convs, enum arithmetic arithmetic);
 
 /* Called for each tapped layer as soon as its features are there, in network order.
  * f [positions][channels], borrowed until it returns (or, in a backward pass, until the pass's next
@@ -45,8 +47,8 @@ int network_pass_new(const struct network *network, int height, int width, const
 void network_pass_free(struct network_pass *pass);
 
 /* Bytes a pass allocates; without a network, from the shapes alone. */
-uint64_t network_pass_bytes(int pooling, int height, int width, const struct layer *taps,
-                            int tap_count, bool backward);
+uint64_t network_pass_bytes(int pooling, enum arithmetic arithmetic, int height, int width,
+                            const struct layer *taps, int tap_count, bool backward);
 
 /* picture [height][width][3], RGB in 0..255; the mean is subtracted here. */
 void network_forward(struct network_pass *pass, const float *picture, network_features *features,
@@ -55,7 +57,9 @@ void network_forward(struct network_pass *pass, const float *picture, network_fe
 void network_backward(struct network_pass *pass, network_gradient *gradient, void *context,
                       float *dpicture);
 
-/* Engine of each convolution, e.g. "columns". */
-const char *network_engine(const struct network *network, int conv);
+/* "columns: conv1_1; winograd-bf16: conv1_2 ... conv4_2": the engine of each convolution. */
+void network_engines(int convs, enum arithmetic arithmetic, char *text, size_t size);
+
+enum arithmetic network_arithmetic(const struct network *network);
 
 #endif

@@ -265,8 +265,8 @@ uint64_t objective_bytes(const struct params *params, const struct plan *plan)
     uint64_t working =
         2 * 3 * pixels * sizeof(float) + gram_scratch_most(targets.style, targets.style_count);
     if (plan->tap_count > 0)
-        working += network_pass_bytes(params->pooling, plan->full_height, plan->full_width,
-                                      plan->taps, plan->tap_count, true);
+        working += network_pass_bytes(params->pooling, plan_arithmetic(params), plan->full_height,
+                                      plan->full_width, plan->taps, plan->tap_count, true);
     uint64_t capturing = targets_capture_bytes(params, plan);
     return targets_bytes(&targets) + (working > capturing ? working : capturing);
 }

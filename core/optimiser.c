@@ -15,6 +15,7 @@ const char *optimiser_end_sentence(enum optimiser_end end)
         [END_STALLED] = "no step lowers the loss any more",
         [END_DIVERGED] = "the loss is not finite",
         [END_INTERRUPTED] = "interrupted",
+        [END_HANDOVER] = "handed over to float32",
     };
     return sentences[end];
 }
@@ -24,7 +25,7 @@ const char *optimiser_end_word(enum optimiser_end end)
     static const char *const words[] = {
         [END_ITERATIONS] = "iterations",   [END_TOLERANCE] = "tolerance",
         [END_STALLED] = "stalled",         [END_DIVERGED] = "diverged",
-        [END_INTERRUPTED] = "interrupted",
+        [END_INTERRUPTED] = "interrupted", [END_HANDOVER] = "handover",
     };
     return words[end];
 }
@@ -51,6 +52,7 @@ struct run {
     int64_t outer_evaluations;
     int64_t outer_steps; /* accepted */
     double best_total;
+    double allowance;  /* taken off what L-BFGS is told of the loss, see there */
     size_t state_rows; /* history rows that belong to *state */
     bool state_shown;
     bool restarted; /* the next evaluation is of the accepted picture: reuse */
@@ -116,7 +118,7 @@ static int append_row(struct run *run, double step)
     row[H_TV] = run->losses.tv;
     row[H_GRADIENT_NORM] = run->losses.gradient_norm;
     row[H_STEP] = step;
-    row[H_PRECISION] = 0;
+    row[H_PRECISION] = run->state->precision;
     memcpy(row + H_FIXED, run->losses.layer,
            (size_t)(run->history->columns - H_FIXED) * sizeof *row);
     if (!run->error)
@@ -147,6 +149,20 @@ static int accept_step(struct run *run)
 
 /* --- L-BFGS --- */
 
+/* How far rounding makes the loss wrong, as a fraction of it. In bfloat16 the loss along a line is
+ * a smooth function plus noise; late in a search a good step's decrease drowns in it, and a line
+ * search that insists on one fails. So each search may end twice the noise higher than it began:
+ * what liblbfgs is told is the loss less an allowance that grows from search to search.
+ * Source: Xie, Byrd & Nocedal 2020, "Analysis of the BFGS method with errors", for the relaxed
+ * condition. Measured, tubingen in the style of starry_night, balanced, 80 evaluations: without it
+ * a search stalled after 41 evaluations, 22 % above float32's loss; with 1e-3 to 1e-2 it ends 2.6 %
+ * above. */
+static double allowance(const struct run *run, double loss)
+{
+    const double noise = run->state->precision == ARITHMETIC_BF16 ? 2e-3 : 0;
+    return 2 * noise * loss;
+}
+
 /* x is run->x; liblbfgs may count padding behind it. */
 static lbfgsfloatval_t lbfgs_evaluate(void *instance, const lbfgsfloatval_t *x,
                                       lbfgsfloatval_t *gradient, const int padded,
@@ -160,6 +176,7 @@ static lbfgsfloatval_t lbfgs_evaluate(void *instance, const lbfgsfloatval_t *x,
         run->restarted = false;
         for (size_t i = 0; i < run->count; i++)
             gradient[i] = (double)run->accepted_gradient[i];
+        run->allowance = allowance(run, run->accepted_losses.total);
         return run->accepted_losses.total;
     }
     if (!evaluate(run)) {
@@ -167,7 +184,7 @@ static lbfgsfloatval_t lbfgs_evaluate(void *instance, const lbfgsfloatval_t *x,
         return HUGE_VAL;
     }
     run->evaluations++;
-    return show_state(run) ? HUGE_VAL : run->losses.total;
+    return show_state(run) ? HUGE_VAL : run->losses.total - run->allowance;
 }
 
 static int lbfgs_progress(void *instance, const lbfgsfloatval_t *x, const lbfgsfloatval_t *gradient,
@@ -180,6 +197,7 @@ static int lbfgs_progress(void *instance, const lbfgsfloatval_t *x, const lbfgsf
     (void)count, (void)iteration, (void)tries;
     if (run->stopped || run->not_finite || run->error)
         return 1;
+    run->allowance += allowance(run, run->losses.total);
     return accept_step(run) || run->outer_evaluations > run->params->maxfun;
 }
 
@@ -247,6 +265,16 @@ static void commit(struct run *run)
     run->state_shown = false;
 }
 
+static bool hands_over(const struct run *run, double best_before)
+{
+    const struct render_state *state = run->state;
+    if (run->params->precision != PRECISION_AUTO || state->precision == ARITHMETIC_F32 ||
+        state->iteration >= run->params->iterations)
+        return false;
+    return run->outer_steps == 0 || !(best_before - run->best_total >= 0.05 * best_before) ||
+           4 * (state->iteration + 1) > 3 * run->params->iterations;
+}
+
 /* True when the run is over. */
 static bool outer_iteration(struct run *run, enum optimiser_end *end)
 {
@@ -263,6 +291,12 @@ static bool outer_iteration(struct run *run, enum optimiser_end *end)
         return true;
     run->state->iteration++;
     commit(run);
+    if (hands_over(run, best)) {
+        run->state->precision = ARITHMETIC_F32;
+        run->state->best_total = HUGE_VAL; /* losses of another arithmetic do not compare */
+        *end = END_HANDOVER;
+        return true;
+    }
     *end = run->not_finite ? END_DIVERGED : END_STALLED;
     if (run->outer_steps == 0)
         return true;
@@ -279,7 +313,7 @@ static bool begin(struct run *run)
         if (!run->not_finite || resumed)
             return false;
     }
-    run->best_total = resumed ? run->state->best_total : run->losses.total;
+    run->best_total = resumed ? fmin(run->state->best_total, run->losses.total) : run->losses.total;
     keep(run);
     if (!resumed) {
         run->evaluations = 1;

@@ -18,6 +18,7 @@ enum optimiser_end {
     END_STALLED,     /* an outer iteration accepted no step */
     END_DIVERGED,    /* a loss that is not finite, and no way on from the last good picture */
     END_INTERRUPTED, /* should_stop said so */
+    END_HANDOVER,    /* `auto`: to be gone on with in float32; never a render's end */
 };
 
 /* "all iterations done", for people; "iterations", for files. */
@@ -40,7 +41,11 @@ struct optimiser_hooks {
 
 /* Runs from *state, whose picture is the start (iteration 0, history without rows) or that of a
  * checkpoint (history with its rows), and leaves the last state there, its picture the last
- * accepted one. After END_INTERRUPTED state and history are those of the last outer iteration's
+ * accepted one. objective computes in state->precision. Under precision `auto` a run in bfloat16
+ * ends with END_HANDOVER, state->precision then float32: call again with such an objective. That is
+ * decided at an outer iteration's end: where the loss fell by less than a twentieth, or not at all,
+ * or three quarters of the iterations, rounded down, are done; part of the state, so a checkpoint
+ * goes on alike. After END_INTERRUPTED state and history are those of the last outer iteration's
  * end. Errors: E_ENVIRONMENT, or what on_state returned. */
 int optimiser_run(const struct params *params, const struct plan *plan, struct objective *objective,
                   struct render_state *state, struct history *history,

@@ -38,5 +38,6 @@ RUN(save_every,         WHOLE,  "0",        BETWEEN(0, 1000000), "1", "keep a nu
 RUN(checkpoint_seconds, REAL,   "30",       AT_LEAST(0),     "s",     "write a checkpoint at most this often")
 RUN(fresh,              FLAG,   "no",       ANY,             "",      "start over: ignore a checkpoint that is there")
 RUN(dry_run,            FLAG,   "no",       ANY,             "",      "check everything, say what would be done, and stop")
+RUN(verbose,            FLAG,   "no",       ANY,             "",      "also say which engine computes each convolution")
 RUN(quiet,              FLAG,   "no",       ANY,             "",      "no progress, only errors")
 /* clang-format on */

@@ -176,6 +176,13 @@ static void plan_work(struct plan *plan)
 static const uint64_t program_bytes = 48u << 20;
 static const uint64_t thread_bytes = 4u << 20;
 
+enum arithmetic plan_arithmetic(const struct params *params)
+{
+    bool wanted = params->precision == PRECISION_BF16 ||
+                  (params->precision == PRECISION_AUTO && params->iterations > 1);
+    return wanted && !conv_missing(ARITHMETIC_BF16) ? ARITHMETIC_BF16 : ARITHMETIC_F32;
+}
+
 static uint64_t optimiser_bytes(const struct params *params, const struct plan *plan)
 {
     uint64_t values = 3 * (uint64_t)plan->full_width * (uint64_t)plan->full_height;
@@ -185,6 +192,18 @@ static uint64_t optimiser_bytes(const struct params *params, const struct plan *
     return values * (doubles * sizeof(double) + sizeof(float));
 }
 
+/* The network's weights: prepared, and as they came where another arithmetic may follow. */
+static uint64_t weight_bytes(const struct params *params, const struct plan *plan)
+{
+    enum arithmetic arithmetic = plan_arithmetic(params);
+    uint64_t bytes = network_bytes(plan->convs, arithmetic), plain = 0;
+    for (int i = 0; i < plan->convs; i++)
+        plain += 9 * sizeof(float) * (uint64_t)vgg19_convs[i].in * (uint64_t)vgg19_convs[i].out;
+    if (params->precision == PRECISION_AUTO && arithmetic == ARITHMETIC_BF16)
+        bytes += plain;
+    return bytes;
+}
+
 static void plan_memory(const struct params *params, struct plan *plan)
 {
     uint64_t images = 3 * sizeof(float) *
@@ -192,7 +211,7 @@ static void plan_memory(const struct params *params, struct plan *plan)
                        (uint64_t)plan->style_width * (uint64_t)plan->style_height);
     uint64_t optimising = objective_bytes(params, plan) + optimiser_bytes(params, plan);
     plan->memory_bytes = program_bytes + thread_bytes * (uint64_t)threads_count() +
-                         network_bytes(plan->convs) + images +
+                         weight_bytes(params, plan) + images +
                          (optimising > plan->decoded_bytes ? optimising : plan->decoded_bytes);
 }
 
@@ -201,10 +220,10 @@ int plan_make_sized(const struct params *params, const struct plan_sizes *sizes,
 {
     int status = 0;
     struct plan made = {0};
-    if (params->precision == PRECISION_BF16)
-        return fail(
-            err, E_INPUT,
-            "precision bf16 needs an engine that this build does not have: use f32 or auto");
+    const char *missing =
+        params->precision == PRECISION_BF16 ? conv_missing(ARITHMETIC_BF16) : NULL;
+    if (missing)
+        return fail(err, E_INPUT, "precision bf16 needs %s: use f32 or auto", missing);
     TRY(plan_sides(params, sizes, &made, err));
     TRY(plan_layers(params, &made, err));
     TRY(check_layers(&made, err));

@@ -2,6 +2,7 @@
 #ifndef ATELIER_PLAN_H
 #define ATELIER_PLAN_H
 
+#include "conv.h"
 #include "error.h"
 #include "layer_list.h"
 #include "params.h"
@@ -42,6 +43,10 @@ int plan_make_sized(const struct params *params, const struct plan_sizes *sizes,
 
 /* Fills in a plan's layers, taps and convolutions; its sizes do not matter. Errors: E_INPUT. */
 int plan_layers(const struct params *params, struct plan *plan, struct error *err);
+
+/* The arithmetic a render starts in: `auto` takes bfloat16 where this processor has it and there is
+ * more than one outer iteration, the last of which is always float32. */
+enum arithmetic plan_arithmetic(const struct params *params);
 
 /* Refuses a plan that does not fit into `available` bytes, naming the size that would. */
 int plan_check_memory(const struct params *params, const struct plan *plan, uint64_t available,

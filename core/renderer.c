@@ -19,22 +19,25 @@ done:
     return status;
 }
 
-int render_picture(const struct params *params, const struct plan *plan,
-                   struct vgg19_weights *weights, struct render_state *state,
-                   struct history *history, const struct render_hooks *hooks, struct image *image,
-                   enum optimiser_end *end, struct error *err)
+/* A run in one arithmetic: network, targets, and the optimiser until it ends or hands over. */
+static int run_in(enum arithmetic arithmetic, const struct params *params, const struct plan *plan,
+                  struct vgg19_weights *weights, struct render_state *state,
+                  struct history *history, const struct render_hooks *hooks,
+                  enum optimiser_end *end, struct error *err)
 {
     int status = 0;
     struct network *network = NULL;
     struct objective *objective = NULL;
     float *content = NULL;
-    TRY(network_new(weights, params->pooling, &network, err));
-    vgg19_weights_release(weights);
+    TRY(network_new(weights, params->pooling, arithmetic, &network, err));
+    if (params->precision != PRECISION_AUTO || arithmetic == ARITHMETIC_F32)
+        vgg19_weights_release(weights);
     double start = clock_seconds();
     TRY(make_objective(params, plan, network, &content, &objective, err));
     if (!state->picture) {
         TRY(render_state_init(state, plan->full_height, plan->full_width,
                               params->optimizer == OPTIMIZER_ADAM, err));
+        state->precision = arithmetic;
         TRY(start_picture(params, plan, content, state->picture, err));
     }
     free(content);
@@ -42,10 +45,29 @@ int render_picture(const struct params *params, const struct plan *plan,
     if (hooks->on_ready)
         hooks->on_ready(hooks->optimiser.context, clock_seconds() - start);
     TRY(optimiser_run(params, plan, objective, state, history, &hooks->optimiser, end, err));
-    TRY(start_crop(plan, state->picture, image, err));
 done:
     free(content);
     objective_free(objective);
     network_free(network);
+    return status;
+}
+
+int render_picture(const struct params *params, const struct plan *plan,
+                   struct vgg19_weights *weights, struct render_state *state,
+                   struct history *history, const struct render_hooks *hooks, struct image *image,
+                   enum optimiser_end *end, struct error *err)
+{
+    int status = 0;
+    enum arithmetic arithmetic =
+        state->picture ? (enum arithmetic)state->precision : plan_arithmetic(params);
+    TRY(run_in(arithmetic, params, plan, weights, state, history, hooks, end, err));
+    if (*end == END_HANDOVER) {
+        if (hooks->on_handover)
+            hooks->on_handover(hooks->optimiser.context, state->iteration);
+        TRY(run_in(ARITHMETIC_F32, params, plan, weights, state, history, hooks, end, err));
+    }
+    vgg19_weights_release(weights);
+    TRY(start_crop(plan, state->picture, image, err));
+done:
     return status;
 }

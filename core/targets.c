@@ -269,9 +269,9 @@ uint64_t targets_capture_bytes(const struct params *params, const struct plan *p
 {
     if (plan->style.count == 0)
         return 0;
-    return style_gram_scratch_bytes(plan) + network_pass_bytes(params->pooling, plan->style_height,
-                                                               plan->style_width, plan->style.layer,
-                                                               plan->style.count, false);
+    return style_gram_scratch_bytes(plan) +
+           network_pass_bytes(params->pooling, plan_arithmetic(params), plan->style_height,
+                              plan->style_width, plan->style.layer, plan->style.count, false);
 }
 
 double targets_tv_scale(const struct params *params, const struct plan *plan)

@@ -1,9 +1,9 @@
 /* One evaluation of the keras preset (loss and gradient, block5_conv2 and the five style layers),
  * timed on demand so that another program can be timed in between.
  *
- *   bench_evaluation WIDTH HEIGHT            for each line of stdin: one evaluation, one line out:
- *                                            seconds, then the seconds of each stage
- *   bench_evaluation WIDTH HEIGHT steps      ten L-BFGS evaluations: the optimiser's share
+ *   bench_evaluation WIDTH HEIGHT [bf16]     for each line of stdin: one evaluation, one line out:
+ *                                            wall seconds, processor seconds, then the seconds of
+ * each stage bench_evaluation WIDTH HEIGHT steps      ten L-BFGS evaluations: the optimiser's share
  *   bench_evaluation WIDTH HEIGHT memory     one evaluation, then the peak resident bytes */
 #include "clock.h"
 #include "memory.h"
@@ -15,12 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct bench {
     struct params params;
     struct plan plan;
     struct network *network;
     struct objective *objective;
+    enum arithmetic arithmetic;
     size_t values;
     double *x, *gradient;
 };
@@ -74,7 +76,8 @@ static void set_up(struct bench *bench, int width, int height)
     must(params_resolve(&bench->params, &err), &err);
     bench->plan = plan_of(&bench->params, width, height, &err);
     must(weights_load("builtin", CONVENTION_AUTO, bench->plan.convs, &weights, &err), &err);
-    must(network_new(&weights, bench->params.pooling, &bench->network, &err), &err);
+    must(network_new(&weights, bench->params.pooling, bench->arithmetic, &bench->network, &err),
+         &err);
     vgg19_weights_release(&weights);
     float *content = picture(width, height, 1), *style = picture(width, height, 7);
     must(objective_new(&bench->params, &bench->plan, bench->network, content, style,
@@ -95,14 +98,22 @@ static void evaluate(struct bench *bench)
     objective_evaluate(bench->objective, bench->x, &losses, bench->gradient);
 }
 
+static double processor_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static void serve(struct bench *bench)
 {
     char line[64];
     while (fgets(line, sizeof line, stdin)) {
         double stages[PROFILE_STAGES], start = clock_seconds();
+        double processor = processor_seconds();
         profile_take(stages);
         evaluate(bench);
-        printf("%.6f", clock_seconds() - start);
+        printf("%.6f %.6f", clock_seconds() - start, processor_seconds() - processor);
         profile_take(stages);
         for (int i = 0; i < PROFILE_STAGES; i++)
             printf(" %s %.6f", profile_name((enum profile_stage)i), stages[i]);
@@ -140,11 +151,15 @@ static void run_steps(struct bench *bench)
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fprintf(stderr, "usage: bench_evaluation WIDTH HEIGHT [steps|memory]\n");
+        fprintf(stderr, "usage: bench_evaluation WIDTH HEIGHT [steps|memory] [bf16]\n");
         return 2;
     }
     struct bench bench = {0};
     threads_use(0);
+    if (argc > 3 && strcmp(argv[argc - 1], "bf16") == 0) {
+        bench.arithmetic = ARITHMETIC_BF16;
+        argc--;
+    }
     set_up(&bench, (int)strtol(argv[1], NULL, 10), (int)strtol(argv[2], NULL, 10));
     if (argc > 3 && strcmp(argv[3], "steps") == 0)
         run_steps(&bench);

@@ -228,8 +228,12 @@ class Parameters(Refusing):
     def test_a_margin_wider_than_the_picture(self):
         self.refused("margin 36 px", "48 x 36 px", margin=36)
 
-    def test_precision_that_this_build_lacks(self):
-        self.refused("bf16", "engine", "f32", precision="bf16")
+    def test_precision_that_this_processor_lacks(self):
+        os.environ["ATELIER_ISA"] = "avx2"
+        try:
+            self.refused("bf16", "AVX512-BF16", "f32", precision="bf16")
+        finally:
+            del os.environ["ATELIER_ISA"]
 
     def check_words(self, expected, *words):
         before = self.listing()

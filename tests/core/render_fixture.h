@@ -96,13 +96,19 @@ static inline void smooth_weights(struct vgg19_weights *weights, const double *b
     }
 }
 
-static inline struct network *network_of(struct vgg19_weights weights, int pooling)
+static inline struct network *network_in(struct vgg19_weights weights, int pooling,
+                                         enum arithmetic arithmetic)
 {
     struct network *network = NULL;
     struct error err = {0};
-    assert_int_equal(network_new(&weights, pooling, &network, &err), 0);
+    assert_int_equal(network_new(&weights, pooling, arithmetic, &network, &err), 0);
     vgg19_weights_release(&weights);
     return network;
+}
+
+static inline struct network *network_of(struct vgg19_weights weights, int pooling)
+{
+    return network_in(weights, pooling, ARITHMETIC_F32);
 }
 
 /* --- parameters and plan --- */

@@ -8,8 +8,8 @@ struct shape {
     int in, out, height, width;
 };
 
-/* Every engine's own bound: the largest error by the largest |output|. */
-static const double limit = 6e-6;
+/* Every arithmetic's own bound: the largest error by the largest |output|. */
+static const double limits[] = {[ARITHMETIC_F32] = 6e-6, [ARITHMETIC_BF16] = 3e-2};
 
 struct problem {
     struct shape shape;
@@ -38,11 +38,12 @@ static void problem_free(struct problem *p)
     free(p->dy);
 }
 
-static struct conv *conv_of(const struct problem *p)
+static struct conv *conv_of(const struct problem *p, enum arithmetic arithmetic)
 {
     struct conv *conv = NULL;
     struct error err = {0};
-    assert_int_equal(conv_new(p->kernel, p->bias, p->shape.in, p->shape.out, &conv, &err), 0);
+    assert_int_equal(
+        conv_new(p->kernel, p->bias, p->shape.in, p->shape.out, arithmetic, &conv, &err), 0);
     return conv;
 }
 
@@ -50,19 +51,19 @@ static mask_word *mask_new(size_t count) { return junk_new(count / LANES * sizeo
 
 static int bit(const mask_word *mask, size_t i) { return mask[i / LANES] >> i % LANES & 1; }
 
-static void check_forward(const struct problem *p, bool relu)
+static void check_forward(const struct problem *p, enum arithmetic arithmetic, bool relu)
 {
     struct shape s = p->shape;
-    struct conv *conv = conv_of(p);
+    struct conv *conv = conv_of(p, arithmetic);
     float *y = nan_new(p->y_count), *want = nan_new(p->y_count);
     mask_word *mask = mask_new(p->y_count);
-    void *scratch = junk_new(conv_scratch_bytes(s.in, s.out, s.height, s.width));
+    void *scratch = junk_new(conv_scratch_bytes(s.in, s.out, s.height, s.width, arithmetic));
     conv_forward(conv, s.height, s.width, p->x, relu, y, mask, scratch);
     conv_forward_ref(p->kernel, p->bias, s.in, s.out, s.height, s.width, p->x, relu, want);
     char name[96];
     snprintf(name, sizeof name, "forward %d->%d %dx%d%s (%s)", s.in, s.out, s.width, s.height,
-             relu ? " relu" : "", conv_engine(conv));
-    assert_near(name, y, want, p->y_count, limit);
+             relu ? " relu" : "", conv_engine(s.in, s.out, arithmetic));
+    assert_near(name, y, want, p->y_count, limits[arithmetic]);
     for (size_t i = 0; i < p->y_count; i++)
         assert_int_equal(bit(mask, i), y[i] > 0);
     free(y);
@@ -72,10 +73,10 @@ static void check_forward(const struct problem *p, bool relu)
     conv_free(conv);
 }
 
-static void check_backward(const struct problem *p, bool masked)
+static void check_backward(const struct problem *p, enum arithmetic arithmetic, bool masked)
 {
     struct shape s = p->shape;
-    struct conv *conv = conv_of(p);
+    struct conv *conv = conv_of(p, arithmetic);
     float *dx = nan_new(p->x_count), *want = nan_new(p->x_count);
     mask_word *mask = mask_new(p->y_count);
     memset(mask, 0, p->y_count / LANES * sizeof *mask);
@@ -85,13 +86,13 @@ static void check_backward(const struct problem *p, bool masked)
         mask[i / LANES] |= (mask_word)(open << i % LANES);
         dy[i] = masked && !open ? 0 : p->dy[i];
     }
-    void *scratch = junk_new(conv_scratch_bytes(s.in, s.out, s.height, s.width));
+    void *scratch = junk_new(conv_scratch_bytes(s.in, s.out, s.height, s.width, arithmetic));
     conv_backward_data(conv, s.height, s.width, p->dy, masked ? mask : NULL, dx, scratch);
     conv_backward_data_ref(p->kernel, s.in, s.out, s.height, s.width, dy, want);
     char name[96];
     snprintf(name, sizeof name, "backward %d->%d %dx%d%s", s.in, s.out, s.width, s.height,
              masked ? " masked" : "");
-    assert_near(name, dx, want, p->x_count, limit);
+    assert_near(name, dx, want, p->x_count, limits[arithmetic]);
     free(dy);
     free(dx);
     free(want);
@@ -103,10 +104,15 @@ static void check_backward(const struct problem *p, bool masked)
 static void check_all(struct shape s, uint64_t seed)
 {
     struct problem p = problem_new(s, seed);
-    check_forward(&p, true);
-    check_forward(&p, false);
-    check_backward(&p, false);
-    check_backward(&p, true);
+    for (int a = ARITHMETIC_F32; a <= ARITHMETIC_BF16; a++) {
+        enum arithmetic arithmetic = (enum arithmetic)a;
+        if (conv_missing(arithmetic))
+            continue;
+        check_forward(&p, arithmetic, true);
+        check_forward(&p, arithmetic, false);
+        check_backward(&p, arithmetic, false);
+        check_backward(&p, arithmetic, true);
+    }
     problem_free(&p);
 }
 
@@ -142,34 +148,38 @@ static void conv_matches_reference_across_blocks(void **state)
     check_all((struct shape){64, 64, 141, 133}, 300);
 }
 
+static void check_threads(struct shape s, enum arithmetic arithmetic)
+{
+    struct problem p = problem_new(s, 400);
+    float *y[3], *dx[3];
+    for (int t = 0; t < 3; t++) {
+        threads_use(t + 1);
+        struct conv *conv = conv_of(&p, arithmetic);
+        void *scratch = junk_new(conv_scratch_bytes(s.in, s.out, s.height, s.width, arithmetic));
+        y[t] = nan_new(p.y_count);
+        dx[t] = nan_new(p.x_count);
+        conv_forward(conv, s.height, s.width, p.x, true, y[t], NULL, scratch);
+        conv_backward_data(conv, s.height, s.width, p.dy, NULL, dx[t], scratch);
+        assert_memory_equal(y[t], y[0], p.y_count * sizeof(float));
+        assert_memory_equal(dx[t], dx[0], p.x_count * sizeof(float));
+        free(scratch);
+        conv_free(conv);
+    }
+    for (int t = 0; t < 3; t++) {
+        free(y[t]);
+        free(dx[t]);
+    }
+    problem_free(&p);
+    threads_use(0);
+}
+
 static void conv_gives_the_same_bytes_at_any_number_of_threads(void **state)
 {
     (void)state;
-    struct shape shapes[] = {{64, 128, 37, 41}, {3, 64, 37, 41}};
-    for (int k = 0; k < 2; k++) {
-        struct shape s = shapes[k];
-        struct problem p = problem_new(s, 400);
-        float *y[3], *dx[3];
-        for (int t = 0; t < 3; t++) {
-            threads_use(t + 1);
-            struct conv *conv = conv_of(&p);
-            void *scratch = junk_new(conv_scratch_bytes(s.in, s.out, s.height, s.width));
-            y[t] = nan_new(p.y_count);
-            dx[t] = nan_new(p.x_count);
-            conv_forward(conv, s.height, s.width, p.x, true, y[t], NULL, scratch);
-            conv_backward_data(conv, s.height, s.width, p.dy, NULL, dx[t], scratch);
-            assert_memory_equal(y[t], y[0], p.y_count * sizeof(float));
-            assert_memory_equal(dx[t], dx[0], p.x_count * sizeof(float));
-            free(scratch);
-            conv_free(conv);
-        }
-        for (int t = 0; t < 3; t++) {
-            free(y[t]);
-            free(dx[t]);
-        }
-        problem_free(&p);
-    }
-    threads_use(0);
+    check_threads((struct shape){64, 128, 37, 41}, ARITHMETIC_F32);
+    check_threads((struct shape){3, 64, 37, 41}, ARITHMETIC_F32);
+    if (!conv_missing(ARITHMETIC_BF16))
+        check_threads((struct shape){64, 160, 37, 41}, ARITHMETIC_BF16);
 }
 
 int main(void)

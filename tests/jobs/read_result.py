@@ -46,7 +46,7 @@ ATTRIBUTES = {
     "tolerance": 1e-4,
     "precision": "f32",
 }
-RUN_PARAMETERS = ["output", "threads", "save_every", "checkpoint_seconds", "fresh", "quiet"]
+RUN_PARAMETERS = ["output", "threads", "save_every", "checkpoint_seconds", "fresh", "verbose", "quiet"]
 
 
 def expected(name):
