@@ -1,8 +1,10 @@
 #!/usr/bin/python3
-"""One float32 evaluation of the keras preset, loss and gradient: atelier beside PyTorch.
+"""One evaluation of the keras preset, loss and gradient, in float32 and in bfloat16: atelier beside
+PyTorch (autocast for bfloat16).
 
 Both run in one go, taking turns, on all processors; PyTorch's best memory layout counts. What is
-printed are ratios: absolute times on shared machines mean little.
+printed are ratios: absolute times on shared machines mean little. The second ratio is of processor
+seconds, both programs' threads together: it bears other work on the machine.
 
 usage: evaluation.py BENCH_EVALUATION [--rounds N] [--json FILE]
 """
@@ -13,7 +15,7 @@ import subprocess
 import sys
 import time
 
-SIZES = ((256, 192), (512, 384), (512, 512))
+SIZES = ((128, 96), (256, 192), (512, 384), (512, 512))
 MEMORY_SIZES = ((512, 512), (1024, 1024))
 BLOCKS = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512, 512))
 STYLE_CONVS = (0, 2, 4, 8, 12)
@@ -29,8 +31,9 @@ def make_torch():
 class Network:
     """VGG-19 to block5_conv2 with the keras preset's losses, in plain PyTorch."""
 
-    def __init__(self, torch, width, height, channels_last):
+    def __init__(self, torch, width, height, channels_last, half=False):
         self.torch = torch
+        self.half = half
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         torch.manual_seed(0)
         self.kernels, self.biases, before = [], [], 3
@@ -73,6 +76,10 @@ class Network:
         return content, [self.gram(s) for s in styles]
 
     def evaluate(self):
+        with self.torch.autocast("cpu", dtype=self.torch.bfloat16, enabled=self.half):
+            return self.loss_gradient()
+
+    def loss_gradient(self):
         x = self.picture.detach().requires_grad_(True)
         content, styles = self.features(x)
         loss = 0.025 * ((content - self.content) ** 2).sum()
@@ -86,8 +93,9 @@ class Network:
 
 
 class Atelier:
-    def __init__(self, program, width, height):
-        self.process = subprocess.Popen([program, str(width), str(height)], text=True,
+    def __init__(self, program, width, height, half):
+        words = [program, str(width), str(height)] + ["bf16"] * half
+        self.process = subprocess.Popen(words, text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         env={"GOMP_SPINCOUNT": "20000", **os.environ})
 
@@ -95,8 +103,8 @@ class Atelier:
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         words = self.process.stdout.readline().split()
-        stages = {words[i]: float(words[i + 1]) for i in range(1, len(words), 2)}
-        return float(words[0]), stages
+        stages = {words[i]: float(words[i + 1]) for i in range(2, len(words), 2)}
+        return (float(words[0]), float(words[1])), stages
 
     def close(self):
         self.process.stdin.close()
@@ -104,14 +112,14 @@ class Atelier:
 
 
 def timed(function):
-    start = time.perf_counter()
+    start = time.perf_counter(), time.process_time()
     function()
-    return time.perf_counter() - start
+    return time.perf_counter() - start[0], time.process_time() - start[1]
 
 
-def compare(torch, program, width, height, rounds):
-    ours = Atelier(program, width, height)
-    theirs = {name: Network(torch, width, height, name == "channels last")
+def compare(torch, program, width, height, half, rounds):
+    ours = Atelier(program, width, height, half)
+    theirs = {name: Network(torch, width, height, name == "channels last", half)
               for name in ("contiguous", "channels last")}
     times = {name: [] for name in theirs}
     mine, stages = [], []
@@ -127,9 +135,12 @@ def compare(torch, program, width, height, rounds):
     ours.close()
     best = min(range(rounds), key=lambda i: mine[i])
     layout = min(times, key=lambda name: min(times[name]))
-    return {"width": width, "height": height, "atelier_s": mine[best], "stages_s": stages[best],
-            "pytorch_s": min(times[layout]), "pytorch_layout": layout,
-            "ratio": min(times[layout]) / mine[best]}
+    wall = min(times[layout])[0]
+    processor = min(t[1] for all_times in times.values() for t in all_times)
+    return {"width": width, "height": height, "precision": "bf16" if half else "f32",
+            "atelier_s": mine[best][0], "stages_s": stages[best], "pytorch_s": wall,
+            "pytorch_layout": layout, "ratio": wall / mine[best][0],
+            "processor_ratio": processor / min(t[1] for t in mine)}
 
 
 def peak_of_torch(width, height, channels_last):
@@ -158,12 +169,13 @@ def main():
     results = {"torch": torch.__version__, "threads": torch.get_num_threads(), "time": [],
                "memory": []}
     print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads each")
-    print("one evaluation   atelier   PyTorch   times faster")
-    for width, height in SIZES:
-        row = compare(torch, options.program, width, height, options.rounds)
+    print("one evaluation        atelier   PyTorch   times faster   by processor seconds")
+    for width, height, half in [(w, h, half) for w, h in SIZES for half in (False, True)]:
+        row = compare(torch, options.program, width, height, half, options.rounds)
         results["time"].append(row)
-        print(f"{width:5} x {height:<5} {row['atelier_s']:10.3f} s {row['pytorch_s']:7.3f} s"
-              f" {row['ratio']:8.2f}   ({row['pytorch_layout']})")
+        print(f"{width:5} x {height:<5} {row['precision']:4} {row['atelier_s']:8.3f} s"
+              f" {row['pytorch_s']:7.3f} s {row['ratio']:8.2f} {row['processor_ratio']:16.2f}"
+              f"   ({row['pytorch_layout']})")
         total = sum(row["stages_s"].values())
         print("    " + "  ".join(f"{name} {100 * seconds / total:.0f}%"
                                  for name, seconds in row["stages_s"].items()))
