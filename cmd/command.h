@@ -27,6 +27,8 @@ int command_verify(int argc, char **argv);
 void help_verify(void);
 int command_weights(int argc, char **argv);
 void help_weights(void);
+int command_bench(int argc, char **argv);
+void help_bench(void);
 int command_plan(int argc, char **argv);
 void help_plan(void);
 int command_submit(int argc, char **argv);

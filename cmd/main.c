@@ -18,6 +18,8 @@ const struct command commands[] = {
     {"report", command_report, "show a sweep as a web page, a contact sheet or curves",
      help_report},
     {"verify", command_verify, "check every result of a store, and repair it", help_verify},
+    {"bench", command_bench, "measure how fast this machine evaluates, and where time goes",
+     help_bench},
     {"weights", command_weights, "list, fetch, identify and compare weight files", help_weights},
     {"help", command_help, "explain a command and its options", help_help},
 };

@@ -86,6 +86,13 @@ struct kernels {
                        int channels, float *top, float *bottom);
     void (*unpool_avg)(const float *dy, int width, int channels, float *top, float *bottom);
 
+    /* probe_flop multiplications and additions in registers a round, as many as the processor can
+     * do at once: its peak. The value depends on all of them and is not below 0. The second in
+     * bfloat16, twice as many a round; NULL where the processor has no such arithmetic. */
+    float (*probe)(long rounds);
+    float (*probe_bf16)(long rounds);
+    double probe_flop;
+
     /* Sum of (f - p)^2 over count elements, in double; p NULL means 0. */
     double (*squared_distance)(const float *f, const float *p, size_t count);
     /* df += scale * (f - p). */

@@ -382,6 +382,55 @@ static void product_bf16(int rows, int columns, int depth, const uint16_t *a, co
 
 #endif
 
+/* Chains of multiply-adds that hide each other's latency and fit the registers. */
+#if defined __AVX512F__
+enum { CHAINS = 16 };
+#elif defined __AVX2__
+enum { CHAINS = 6 };
+#else
+enum { CHAINS = 3 };
+#endif
+
+INLINE float sum_of_chains(const vec chain[CHAINS])
+{
+    float sum = 0;
+    for (int i = 0; i < CHAINS; i++)
+        for (int k = 0; k < LANES; k++)
+            sum += chain[i][k];
+    return sum;
+}
+
+static float probe(long rounds)
+{
+    vec chain[CHAINS], factor = (vec){0} + 0.5f, term = (vec){0} + 0.25f;
+#pragma GCC unroll 16
+    for (int i = 0; i < CHAINS; i++)
+        chain[i] = (vec){0} + (float)i;
+    for (long r = 0; r < rounds; r++)
+#pragma GCC unroll 16
+        for (int i = 0; i < CHAINS; i++)
+            chain[i] = chain[i] * factor + term;
+    return sum_of_chains(chain);
+}
+
+#ifdef __AVX512BF16__
+
+static float probe_bf16(long rounds)
+{
+    vec chain[CHAINS];
+    __m512bh factor = (__m512bh)_mm512_set1_epi32(0x00800080); /* tiny: sums stay finite */
+#pragma GCC unroll 16
+    for (int i = 0; i < CHAINS; i++)
+        chain[i] = (vec){0} + (float)i;
+    for (long r = 0; r < rounds; r++)
+#pragma GCC unroll 16
+        for (int i = 0; i < CHAINS; i++)
+            chain[i] = (vec)_mm512_dpbf16_ps((__m512)chain[i], factor, factor);
+    return sum_of_chains(chain);
+}
+
+#endif
+
 static void finish(const float *x, size_t count, int channels, const struct epilogue *epilogue,
                    float *y)
 {
@@ -502,6 +551,7 @@ const struct kernels KERNELS_TABLE = {
 #ifdef __AVX512BF16__
     .winograd_input_bf16 = winograd_input_bf16,
     .product_bf16 = product_bf16,
+    .probe_bf16 = probe_bf16,
 #endif
     .winograd_output = winograd_output,
     .winograd_weights = winograd_weights,
@@ -511,6 +561,8 @@ const struct kernels KERNELS_TABLE = {
     .pool_avg = pool_avg,
     .unpool_max = unpool_max,
     .unpool_avg = unpool_avg,
+    .probe = probe,
+    .probe_flop = 2.0 * LANES * CHAINS,
     .squared_distance = squared_distance,
     .add_difference = add_difference,
 };

@@ -379,9 +379,11 @@ static const float *forward_stage(const struct network_pass *pass, int i, const 
 {
     const struct stage *s = &pass->stage[i];
     const struct conv *conv = pass->network->conv[i];
+    double start = clock_seconds();
     if (s->conv.tap >= 0) {
         float *y = buffer(pass, &s->conv);
         conv_forward(conv, s->height, s->width, x, false, y, NULL, pass->scratch);
+        profile_add_conv(i, false, start);
         show(pass, s, &s->conv, features, context);
         if (!s->rectifies)
             return y;
@@ -389,11 +391,12 @@ static const float *forward_stage(const struct network_pass *pass, int i, const 
     } else {
         conv_forward(conv, s->height, s->width, x, true, buffer(pass, &s->relu), s->mask,
                      pass->scratch);
+        profile_add_conv(i, false, start);
     }
     show(pass, s, &s->relu, features, context);
     if (!s->pools)
         return buffer(pass, &s->relu);
-    double start = clock_seconds();
+    start = clock_seconds();
     pool(pass, s, buffer(pass, &s->relu), buffer(pass, &s->pool));
     profile_add(PROFILE_POOL, start);
     show(pass, s, &s->pool, features, context);
@@ -440,8 +443,10 @@ static int backward_stage(const struct network_pass *pass, int i, int at,
         mask = NULL;
         collect(s, &s->conv, gradient, context, pass->work[at]);
     }
+    double begun = clock_seconds();
     conv_backward_data(pass->network->conv[i], s->height, s->width, pass->work[at], mask,
                        dx ? dx : pass->work[!at], pass->scratch);
+    profile_add_conv(i, true, begun);
     return !at;
 }
 

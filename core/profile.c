@@ -1,8 +1,9 @@
 #include "profile.h"
 
 #include "clock.h"
+#include <string.h>
 
-static double sums[PROFILE_STAGES];
+static double sums[PROFILE_STAGES], conv_sums[2][VGG19_CONVS];
 
 const char *profile_name(enum profile_stage stage)
 {
@@ -26,4 +27,16 @@ void profile_take(double seconds[PROFILE_STAGES])
         seconds[i] = sums[i];
         sums[i] = 0;
     }
+}
+
+void profile_add_conv(int conv, bool backward, double start)
+{
+    conv_sums[backward][conv] += clock_seconds() - start;
+}
+
+void profile_take_convs(double forward[VGG19_CONVS], double backward[VGG19_CONVS])
+{
+    memcpy(forward, conv_sums[false], sizeof conv_sums[false]);
+    memcpy(backward, conv_sums[true], sizeof conv_sums[true]);
+    memset(conv_sums, 0, sizeof conv_sums);
 }

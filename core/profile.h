@@ -3,6 +3,8 @@
 #ifndef ATELIER_PROFILE_H
 #define ATELIER_PROFILE_H
 
+#include "vgg19.h"
+
 enum profile_stage {
     PROFILE_TRANSFORM, /* Winograd transforms */
     PROFILE_GEMM,      /* matrix products of the convolutions */
@@ -16,6 +18,10 @@ const char *profile_name(enum profile_stage stage);
 
 /* Adds the seconds since `start` (clock_seconds) and returns the time now. */
 double profile_add(enum profile_stage stage, double start);
+
+/* The same by convolution; these overlap the stages. */
+void profile_add_conv(int conv, bool backward, double start);
+void profile_take_convs(double forward[VGG19_CONVS], double backward[VGG19_CONVS]);
 
 /* Copies the sums and sets them to 0. */
 void profile_take(double seconds[PROFILE_STAGES]);
