@@ -64,7 +64,7 @@ static void check_hail(struct agent *agent, const char *folder, const char *nonc
         claim_look(&agent->store, INFINITY, &claim, &state, &age, &error) != 0)
         snprintf(why, size, "it does not see the batch's store: %.400s", error.message);
     else if (strcmp(claim.nonce, nonce) != 0)
-        snprintf(why, size, "the folder '%s' that it sees is not the batch's store", folder);
+        snprintf(why, size, "the folder '%.400s' that it sees is not the batch's store", folder);
 }
 
 static int answer_hail(struct agent *agent, const struct message *hail, struct error *err)

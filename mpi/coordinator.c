@@ -636,7 +636,7 @@ static bool decide_start(struct coordinator *c, double now, struct decision *out
 {
     if (c->settled || c->stop != STOP_NOT || c->counts.waiting == 0)
         return false;
-    if (!c->idle_sorted) {
+    if (!c->idle_sorted && c->idle_count > 0) {
         sorted_agents = c->agents;
         qsort(c->idle, (size_t)c->idle_count, sizeof *c->idle, by_slot);
         c->idle_sorted = true;
