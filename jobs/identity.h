@@ -9,7 +9,7 @@
 #include "job_id.h"
 
 /* SHA-256 as hex, borrowed. weights: the canonical digest of the convolutions that the job uses
- * (struct vgg19_weights); init: NULL or empty where init names no file. */
+ * (weights_digest of them, as loaded); init: NULL or empty where init names no file. */
 struct input_digests {
     const char *content, *style, *init, *weights;
 };
