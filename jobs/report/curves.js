@@ -24,10 +24,10 @@ function lossesAsked() {
 
 function lineOf(run, loss) {
   const y = run.history[FIRST_LOSS + report.losses.indexOf(loss)];
-  const start = y?.[0];
+  const largest = Math.max(...y); // the start, most often; a content loss may start at 0
   return {
     run, colour: colourOf(run), x: run.history[X_AXES[curves.x].column],
-    y: curves.relative ? y.map((value) => (value === null || !start ? null : value / start)) : y,
+    y: curves.relative ? y.map((value) => (value === null ? null : value / largest)) : y,
   };
 }
 
@@ -42,7 +42,7 @@ function fillPlots() {
   $("curves-note").textContent = [
     without ? `${plural(without, "shown run")} without a loss history.` : "",
     "Losses are weighted, as the optimiser sees them, so with different weights compare their",
-    "shapes, or losses relative to the start.", report.decimation ?? "",
+    "shapes, or losses relative to the largest.", report.decimation ?? "",
   ].filter(Boolean).join(" ");
 }
 
@@ -64,7 +64,7 @@ function pointed(plot, line, point) {
   const { loss } = curves.plots.find((one) => one.plot === plot);
   const value = line.y[point];
   tip.replaceChildren(...(line.run.thumb ? [el("img", { src: jpeg(line.run.thumb), alt: "" })] : []),
-    el("div", {}, el("b", {}, number(value, 5)), curves.relative ? " of the start" : "", el("br"),
+    el("div", {}, el("b", {}, number(value, 5)), curves.relative ? " of its largest" : "", el("br"),
       `${lossTitle(loss)} at ${number(line.x[point], 5)} ${X_AXES[curves.x].title}`, el("br"),
       describe(line.run)));
   tip.hidden = false;
@@ -135,7 +135,7 @@ function startCurves() {
   $("curves-controls").replaceChildren(labelled("loss", whatControl()), labelled("by", x),
     ...(report.parameters.length ? [labelled("coloured by", colour)] : []),
     check("logarithmic losses", "logY"), check("logarithmic axis", "logX"),
-    check("relative to the start", "relative"));
+    check("relative to the largest", "relative"));
   on("shown", fillPlots);
   for (const what of ["colour", "theme"]) on(what, () => { fillPlots(); drawLegend(); });
   on("picked", () => curves.plots.forEach(({ plot }) => plot.draw()));

@@ -320,7 +320,7 @@ class TheCurves(OfStore):
     def test_png_has_the_colours_of_the_values(self):
         self.make()
         self.report("--curves", str(self.path("curves.png")))
-        picture = pixels(self.path("curves.png"))
+        picture = pixels(self.path("curves.png"))[:-100]  # without the legend
         for colour in ((0x44, 0x01, 0x54), (0x8f, 0xb8, 0x24)):
             self.assertTrue((picture == colour).all(axis=2).sum() > 50, colour)
 

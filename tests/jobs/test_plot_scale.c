@@ -46,10 +46,12 @@ static void one_value_or_none_still_makes_an_axis(void **state)
     }
 }
 
-/* Whether it is 1, 2 or 5 times a power of ten, or a multiple of such a step. */
+/* Whether it is a multiple of the step, and that 1, 2 or 5 times a power of ten. */
 static bool is_round(double tick, double step)
 {
-    return fabs(tick / step - rint(tick / step)) < 1e-6;
+    double factor = step / pow(10, floor(log10(step) + 1e-9));
+    bool good = fabs(factor - 1) < 1e-6 || fabs(factor - 2) < 1e-6 || fabs(factor - 5) < 1e-6;
+    return good && fabs(tick / step - rint(tick / step)) < 1e-6;
 }
 
 static void ticks_are_round_and_within_the_axis(void **state)
