@@ -16,7 +16,7 @@ from PIL import Image
 HERE = os.path.dirname(os.path.abspath(__file__))
 FLAGS = ("--headless=new --no-sandbox --disable-gpu --no-first-run --hide-scrollbars "
          "--disable-background-networking --disable-component-update --disable-sync "
-         "--virtual-time-budget=3000 --window-size=1360,1780").split()
+         "--virtual-time-budget=3000 --window-size=1360,1960").split()
 WIDTH = 1000
 
 
