@@ -424,27 +424,36 @@ class FiveHundredRuns(InBrowser):
         for style, weight, tv in itertools.product(range(5), range(10), range(1, 11))])
 
     def test_five_hundred_runs_open_soon(self):
-        took = []
-        for _ in range(5):
+        """In processor time of the page's thread, which other work does not stretch much."""
+        self.browser.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+        walls, tasks = [], []
+        for _ in range(3):
             self.open()
-            took.append(self.js("return performance.getEntriesByType('navigation')[0].loadEventEnd"))
+            walls.append(self.js("return performance.getEntriesByType('navigation')[0].loadEventEnd"))
+            metrics = self.browser.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+            tasks.append(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
         size = (self.store.folder / "report.html").stat().st_size
-        print(f"500 runs, {size / 1e6:.1f} MB: open after "
-              f"{', '.join(f'{ms:.0f}' for ms in sorted(took))} ms", file=sys.stderr)
+        print(f"500 runs, {size / 1e6:.1f} MB: open after {min(walls):.0f} ms, "
+              f"{1e3 * min(tasks):.0f} ms of them work", file=sys.stderr)
         self.assertEqual(len(self.all(".cell")), 500)
-        self.assertLess(min(took), 4000)  # on an idle machine 1000
+        self.assertGreater(min(tasks), 0)
+        self.assertLess(min(tasks), 1)
         self.assertLess(size, 12e6)
 
     def test_filters_and_hovers_answer_at_once(self):
         took = self.js("""
-            const start = performance.now();
-            choose(report.parameters[0], 1);
-            const filtered = performance.now();
-            hover(runs[120]);
-            return [filtered - start, performance.now() - filtered, shown.length];""")
+            const took = (act) => {
+              const start = performance.now();
+              act();
+              return performance.now() - start;
+            };
+            const filters = [1, 2, 3].map(value => took(() => choose(report.parameters[0], value)));
+            const hovers = [310, 320, 330, 340].map(run => took(() => hover(runs[run])));
+            return [Math.min(...filters), Math.min(...hovers), shown.length];""")
+        print(f"a filter {took[0]:.0f} ms, a hover {took[1]:.1f} ms", file=sys.stderr)
         self.assertEqual(took[2], 100)
-        self.assertLess(took[0], 1000)
-        self.assertLess(took[1], 300)
+        self.assertLess(took[0], 2000)  # on an idle machine 100
+        self.assertLess(took[1], 500)   # and 5
 
 
 if __name__ == "__main__":
