@@ -3,7 +3,7 @@
 build_packages="build-essential cmake ninja-build pkg-config git ca-certificates
     libopenblas-openmp-dev liblbfgs-dev libpng-dev libjpeg-dev libexif-dev libzimg-dev
     libopenmpi-dev openmpi-bin libssl-dev libhdf5-dev libcurl4-openssl-dev libjansson-dev libcsv-dev libyaml-dev
-    libcairo2-dev fonts-dejavu-core zlib1g-dev"
+    libcairo2-dev libfontconfig-dev fonts-dejavu-core zlib1g-dev"
 
 # install_packages NAME...: asks apt only for what is not there; needs root or sudo for that.
 install_packages() {

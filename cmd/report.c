@@ -141,6 +141,7 @@ static int draw_pictures(const struct request *request, const struct runs *runs,
         say_written(request, request->curves_file, "");
     }
 done:
+    drawing_forget_fonts();
     return status;
 }
 

@@ -3,6 +3,7 @@
 #include "image.h"
 #include "utf8.h"
 #include <cairo-svg.h>
+#include <fontconfig/fontconfig.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,12 @@ bool drawing_has_font(void)
     cairo_destroy(cairo);
     cairo_surface_destroy(surface);
     return found;
+}
+
+void drawing_forget_fonts(void)
+{
+    cairo_debug_reset_static_data();
+    FcFini();
 }
 
 int drawing_begin(const char *path, bool svg, double width, double height, double scale,

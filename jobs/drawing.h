@@ -24,6 +24,9 @@ int drawing_begin(const char *path, bool svg, double width, double height, doubl
  * Latin ones, and boxes for all others. */
 bool drawing_has_font(void);
 
+/* Releases what cairo remembers of fonts. Only while there is no drawing. */
+void drawing_forget_fonts(void);
+
 /* Publishes it at its path. Errors: E_ENVIRONMENT. Releases the drawing, always. */
 int drawing_commit(struct drawing *drawing, struct error *err);
 /* Leaves no file. Safe on {0}. */
