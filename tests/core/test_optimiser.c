@@ -12,6 +12,7 @@ static struct {
     int64_t calls;
     int64_t first, last; /* calls to spoil, from 1; 0: none */
     bool gradient;       /* spoil that instead of the loss */
+    double noise;        /* on every loss, as a fraction of it */
 } spoil;
 
 void __real_objective_evaluate(struct objective *objective, const double *x, struct losses *losses,
@@ -24,6 +25,7 @@ void __wrap_objective_evaluate(struct objective *objective, const double *x, str
 {
     __real_objective_evaluate(objective, x, losses, gradient);
     spoil.calls++;
+    losses->total *= 1 + spoil.noise * (double)noise_at(9, (size_t)spoil.calls);
     if (spoil.calls >= spoil.first && spoil.calls <= spoil.last) {
         if (spoil.gradient)
             gradient[100] = losses->gradient_norm = NAN;
@@ -695,6 +697,38 @@ static void ends_have_words(void **state)
         }
 }
 
+/* Rows of a search whose losses are noisy, and where it ends. */
+static size_t rows_under_noise(enum arithmetic arithmetic, double *total)
+{
+    struct progress p;
+    struct render *render = render_with(SETTINGS("iterations", "6", "maxfun", "10"));
+    double *x = start_new();
+    progress_start(&p, render, x);
+    p.state.precision = arithmetic;
+    spoil.noise = 3e-3;
+    go_on(&p, render, NULL);
+    spoil.noise = 0;
+    assert_int_equal(p.status, 0);
+    size_t rows = p.history.rows;
+    *total = cell(&p, last_row(&p), H_TOTAL);
+    print_message("%s: %zu rows, loss %.4g, %s\n", arithmetic ? "bfloat16" : "float32", rows,
+                  *total, optimiser_end_word(p.end));
+    free(x);
+    progress_release(&p);
+    render_free(render);
+    return rows;
+}
+
+/* What rounding does to a bfloat16 loss must not stop the search; float32 makes no allowance. */
+static void bfloat16_search_goes_on_through_noise(void **state)
+{
+    (void)state;
+    double strict, lenient;
+    size_t rows = rows_under_noise(ARITHMETIC_F32, &strict);
+    assert_true(rows_under_noise(ARITHMETIC_BF16, &lenient) > rows);
+    assert_true(lenient < strict);
+}
+
 static int begin(void **state)
 {
     network = network_of(builtin_weights(3), POOLING_MAX);
@@ -720,6 +754,7 @@ int main(void)
         cmocka_unit_test(run_interrupted_anywhere_ends_with_the_same_bytes),
         cmocka_unit_test(run_interrupted_again_and_again_ends_with_the_same_bytes),
         cmocka_unit_test(error_of_a_hook_ends_the_run_resumably),
+        cmocka_unit_test(bfloat16_search_goes_on_through_noise),
         cmocka_unit_test(iterations_zero_evaluates_the_start),
         cmocka_unit_test(tolerance_ends_the_run),
         cmocka_unit_test(flat_picture_stalls_where_only_tv_counts),
