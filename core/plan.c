@@ -173,7 +173,7 @@ static void plan_work(struct plan *plan)
 }
 
 /* What the program and its libraries take before any picture: measured with an empty plan. */
-static const uint64_t program_bytes = 48u << 20;
+static const uint64_t program_bytes = 28u << 20;
 static const uint64_t thread_bytes = 4u << 20;
 
 enum arithmetic plan_arithmetic(const struct params *params)
@@ -183,13 +183,20 @@ enum arithmetic plan_arithmetic(const struct params *params)
     return wanted && !conv_missing(ARITHMETIC_BF16) ? ARITHMETIC_BF16 : ARITHMETIC_F32;
 }
 
+/* Vectors of doubles in use. An outer iteration fills no more pairs than it has evaluations: the
+ * others are allocated, but never touched. */
+static uint64_t optimiser_doubles(const struct params *params)
+{
+    int64_t pairs = params->lbfgs_memory < params->maxfun ? params->lbfgs_memory : params->maxfun;
+    if (params->optimizer == OPTIMIZER_ADAM)
+        return 8; /* x, gradient, accepted, state; moments twice */
+    return params->iterations == 0 ? 4 : 8 + 2 * (uint64_t)pairs; /* liblbfgs holds 5 + pairs */
+}
+
 static uint64_t optimiser_bytes(const struct params *params, const struct plan *plan)
 {
     uint64_t values = 3 * (uint64_t)plan->full_width * (uint64_t)plan->full_height;
-    uint64_t doubles = params->optimizer == OPTIMIZER_ADAM
-                           ? 8 /* x, gradient, accepted, state; moments twice */
-                           : 8 + 2 * (uint64_t)params->lbfgs_memory; /* liblbfgs holds 5 + pairs */
-    return values * (doubles * sizeof(double) + sizeof(float));
+    return values * (optimiser_doubles(params) * sizeof(double) + sizeof(float));
 }
 
 /* The network's weights: prepared, and as they came where another arithmetic may follow. */
