@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds atelier, and renders a small sweep of the sample pictures on two
-# ranks.
+# Installs what is missing, builds atelier, and renders a sample picture in the style of another.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,19 +10,12 @@ cmake --preset release -DATELIER_TESTS=OFF -DATELIER_WERROR=OFF > /dev/null
 cmake --build --preset release
 
 out=build/demo
-samples=$PWD/tests/samples
 mkdir -p "$out"
-cat > "$out/sweep.yaml" <<END
-output: sweep
-defaults: {content: $samples/harbour.jpg, size: 256, iterations: 2, maxfun: 15}
-matrix:
-  style: [$samples/swirls.jpg, $samples/mosaic.jpg]
-  style_weight: [0.1, 1]
-END
-build/release/atelier batch "$out/sweep.yaml" --ranks 2
-
+for style in ${1:-swirls}; do
+    build/release/atelier render \
+        --content tests/samples/harbour.jpg --style "tests/samples/$style.jpg" \
+        --size 384 --iterations 5 --output "$out/harbour-$style.png"
+done
 echo
-echo "The store is $PWD/$out/sweep; its pictures:"
-find "$out/sweep/jobs" -name '*.png' | sort
-echo "The loss histories are beside them (.h5). The same command again renders nothing;"
-echo "add a style to $out/sweep.yaml and it renders only what is new."
+echo "The picture is $PWD/$out/harbour-${1:-swirls}.png"
+echo "Its loss history is beside it (.h5); other samples: cmd/demo.sh mosaic, cmd/demo.sh woodcut"

@@ -281,7 +281,10 @@ static void print_jobs(const struct estimate *e)
     printf("jobs      %zu", e->list.count);
     if (e->left < e->list.count)
         printf(", %zu done, %zu left", e->list.count - e->left, e->left);
-    printf("\nseconds   smallest %s, median %s, largest %s\n", human_duration(e->seconds.least, a),
+    putchar('\n');
+    if (e->left == 0)
+        return;
+    printf("seconds   smallest %s, median %s, largest %s\n", human_duration(e->seconds.least, a),
            human_duration(e->seconds.median, b), human_duration(e->seconds.most, c));
     printf("memory    smallest %s, median %s, largest %s\n",
            human_bytes((uint64_t)e->bytes.least, a), human_bytes((uint64_t)e->bytes.median, b),
@@ -332,6 +335,7 @@ static void print_sources(const struct estimate *e)
 void estimate_print(const struct estimate *e)
 {
     print_jobs(e);
-    print_request(e);
+    if (e->left > 0)
+        print_request(e);
     print_sources(e);
 }

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char schema[] = "atelier-calibration-1";
+static const char schema[] = "atelier-calibration-2";
 static const char *const precision_names[CALIBRATION_PRECISIONS] = {"f32", "bf16"};
 
 /* --- the key --- */
@@ -54,7 +54,7 @@ static const struct {
     }
     RATE(builtin),    RATE(content),    RATE(pixel),     RATE(lbfgs_outer),
     RATE(lbfgs_step), RATE(lbfgs_pair), RATE(adam_step), RATE(decode),
-    RATE(encode),     RATE(digest),     RATE(launch),
+    RATE(encode),     RATE(digest),     RATE(touch),     RATE(launch),
 #undef RATE
 };
 enum { RATES = sizeof rates / sizeof *rates };

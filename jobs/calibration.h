@@ -36,6 +36,7 @@ struct calibration {
     double pixel; /* per value of the picture: total variation, norm, conversions */
     double lbfgs_outer, lbfgs_step, lbfgs_pair; /* per value: an outer iteration, a step, a pair */
     double adam_step;                           /* per value */
+    double touch;                               /* per byte of memory: its first touch */
     double decode, encode, digest;              /* per byte of RGB; per byte of a file */
     double launch;                              /* of the program */
 };

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -210,7 +211,9 @@ static int measure_networks(struct calibration *out, struct error *err)
     double start = now_seconds();
     TRY(weights_load("builtin", CONVENTION_AUTO, VGG19_CONVS, &weights, err));
     out->builtin = (now_seconds() - start) / kernel_values(VGG19_CONVS);
-    TRY(measure_network(&weights, 0, out, err));
+    for (int a = ARITHMETIC_F32; a <= ARITHMETIC_BF16; a++)
+        if (!conv_missing((enum arithmetic)a))
+            TRY(measure_network(&weights, a, out, err));
 done:
     vgg19_weights_release(&weights);
     return status;
@@ -363,6 +366,22 @@ done:
     return status;
 }
 
+/* --- memory --- */
+
+/* The first touch of memory, which the kernel hands out page by page. */
+static int measure_memory(struct calibration *out, struct error *err)
+{
+    const size_t bytes = (size_t)64 << 20;
+    double start = now_seconds();
+    char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return fail(err, E_ENVIRONMENT, "not enough memory to measure this machine");
+    memset(memory, 1, bytes);
+    munmap(memory, bytes);
+    out->touch = (now_seconds() - start) / (double)bytes;
+    return 0;
+}
+
 /* --- files --- */
 
 static int measure_files(struct calibration *out, struct error *err)
@@ -454,6 +473,7 @@ int calibration_measure(const char *version, int workers, struct calibration *ou
     clock_utc(clock_now(), made.date);
     TRY(measure_networks(&made, err));
     TRY(measure_optimiser(&made, err));
+    TRY(measure_memory(&made, err));
     TRY(measure_files(&made, err));
     *out = made;
 done:

@@ -225,13 +225,23 @@ double cost_of_evaluations(const struct cost_model *model, const struct params *
            model->seconds_factor[params->precision];
 }
 
+/* liblbfgs tries a step of length 1 in the 0..255 picture first and extrapolates by at most 4: five
+ * evaluations until a first step is accepted (measured: 5 at each size and preset tried). */
+static double evaluations_of_outer(const struct params *params)
+{
+    const double first_search = 5;
+    double maxfun = (double)params->maxfun;
+    return params->optimizer == OPTIMIZER_LBFGS ? fmax(maxfun, first_search) : maxfun;
+}
+
 struct cost cost_of(const struct cost_model *model, const struct params *params,
                     const struct plan *plan)
 {
     const struct calibration *c = &model->calibration;
-    struct cost cost = {.evaluations = 1 + (double)params->iterations * (double)params->maxfun};
+    struct cost cost = {.evaluations =
+                            1 + (double)params->iterations * evaluations_of_outer(params)};
     cost.start_seconds =
-        c->launch + files_seconds(c, plan) +
+        c->launch + files_seconds(c, plan) + c->touch * (double)plan->memory_bytes +
         weights_seconds(c, params, plan, measured_precision(c, params->precision)) +
         over_precisions(model, params, plan, targets_seconds) *
             model->seconds_factor[params->precision];

@@ -130,7 +130,7 @@ int experience_read(const struct store *store, const struct store_scan *scan,
     if (!made.observations)
         return fail(err, E_ENVIRONMENT, "not enough memory");
     TRY(choose(store, scan, list, paths, which, &count, err));
-    TRY(result_stream((const char *const *)paths, count, 0, visit, &reading, err));
+    TRY(result_stream((const char *const *)paths, count, RESULT_ATTRIBUTES, visit, &reading, err));
     made.seconds_error = median(seconds_errors, reading.seconds_count);
     made.bytes_error = median(bytes_errors, reading.bytes_count);
     *out = made;

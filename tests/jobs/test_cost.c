@@ -252,7 +252,7 @@ static void calibration_comes_back_from_its_file(void **state)
 static void calibration_of_another_kind_is_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"{}", "[1]", "{\"schema\": \"atelier-calibration-1\"}",
+    static const char *const wrong[] = {"{}", "[1]", "{\"schema\": \"atelier-calibration-2\"}",
                                         "no", ""};
     struct calibration c = {.threads = 7};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {

@@ -19,7 +19,7 @@ import unittest
 
 import cluster
 from sweeps import WithSweep
-from atelier import INPUT, is_sanitized, main
+from atelier import INPUT, PROGRAM, is_sanitized, main
 
 LONG = bool(os.environ.get("ATELIER_TEST_LONG"))
 SKIP = 77
@@ -92,10 +92,19 @@ class Cluster(WithSweep):
                 for path in (store or self.store).glob("jobs/*/*.png")
                 if path.with_suffix(".h5").exists()}
 
-    def undisturbed(self):
+    def undisturbed(self, store="plain"):
         """What the sweep gives when nothing happens."""
-        self.run_ok("batch", "sweep.csv", "--output", "plain", "--threads", "1", "--quiet")
-        return self.results(self.path("plain"))
+        process = self.start(["batch", "sweep.csv", "--output", store, "--threads", "1", "--quiet"])
+        out, err = process.communicate(timeout=1800)
+        self.assertEqual(process.returncode, 0, err)
+        return self.results(self.path(store))
+
+    def iterations_that_take(self, seconds):
+        """Of a sweep whose undisturbed run takes so long, here and now."""
+        self.write_sweep(sizes=(48, 56), iterations=50)
+        start = time.monotonic()
+        self.undisturbed("trial")
+        return max(150, int(50 * seconds / (time.monotonic() - start)))
 
     def start_again(self, job):
         """As Slurm does by itself two minutes after a requeue."""
@@ -123,7 +132,7 @@ class Cluster(WithSweep):
         self.assertWords(self.submit().stdout, "all 4 jobs are done: nothing to submit")
 
     def test_the_time_limit_interrupts_and_the_requeued_job_finishes(self):
-        self.write_sweep(sizes=(48, 56), iterations=3000 if LONG else 150)
+        self.write_sweep(sizes=(48, 56), iterations=self.iterations_that_take(200) if LONG else 150)
         expected = self.undisturbed()
         self.submit("--time", "2m", "--signal", 60)
         job = self.last_job()
@@ -218,6 +227,15 @@ class Cluster(WithSweep):
             self.wait_for_state(job, "COMPLETED", "FAILED", seconds=200)
         self.assertEqual(SLURM.state(job), "COMPLETED", self.log(job))
         self.assertAllDone(job)
+
+    def test_srun_starts_a_batch_too(self):
+        kinds = SLURM.run("srun", "--mpi=list")
+        if "pmix" not in (kinds.stdout + kinds.stderr).split():
+            self.skipTest("this Slurm has no PMIx")
+        done = SLURM.run("srun", "--mpi=pmix", "-N1", "-n2", PROGRAM, "batch", "sweep.csv", "--output", "runs/small",
+                         "--threads", "1", cwd=self.folder, timeout=300)
+        self.assertWords(done.stdout, "4 of 4 jobs done")
+        self.assertEqual(self.results(), self.undisturbed())
 
     def test_a_missing_log_folder_is_seen_in_the_status(self):
         self.submit("--", "--hold")

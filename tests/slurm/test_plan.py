@@ -2,10 +2,11 @@
 """atelier plan: predictions of a made-up machine whose answers are known, and of this one."""
 import json
 import shutil
+import statistics
 import unittest
 
-from sweeps import RATE, WithSweep, os, tiled, write_calibration
-from atelier import INPUT, is_sanitized, main
+from sweeps import RATE, WithSweep, os, tiled
+from atelier import INPUT, attributes, is_sanitized, main
 
 
 def job_seconds(width, height, evaluations):
@@ -81,6 +82,29 @@ class Plan(WithSweep):
         by_sweep, by_manifest = self.json(), self.json(path="manifest.csv")
         self.assertEqual(by_sweep["list"], by_manifest["list"])
 
+    def test_finished_jobs_correct_the_prediction(self):
+        self.run_ok("batch", "sweep.csv", "--output", "runs/small", "--threads", 1, "--quiet")
+        self.assertWords(self.plan(path="runs/small").stdout, "jobs      4, 4 done, 0 left", "seen      4 finished jobs",
+                         "error     median")
+        self.write_sweep(weights=(1, 10, 100))
+        fresh = self.json("--output", "elsewhere", "--threads", 1)
+        grown = self.json("--output", "runs/small", "--threads", 1)
+        seen = grown["experience"]
+        self.assertEqual((grown["left"], seen["jobs"], seen["compared"], seen["early"]), (2, 4, 4, 0))
+        self.assertEqual(sum(job["done"] for job in grown["list"]), 4)
+        took = []
+        for path in self.store.glob("jobs/*/*.h5"):
+            attributes_ = attributes(path)
+            predicted = RATE * 6 * tiled(int(attributes_["width"])) * tiled(int(attributes_["height"])) * \
+                attributes_["evaluations"]
+            took.append(attributes_["seconds"] / predicted)
+        factor = statistics.median(took)**(4 / 5)  # drawn towards 1 as by one more job
+        self.assertAlmostEqual(seen["seconds_factor"]["f32"], factor, delta=1e-6 * factor)
+        self.assertEqual(seen["seconds_factor"]["bf16"], 1)
+        for before, now in zip(fresh["list"], grown["list"]):
+            self.assertAlmostEqual(now["seconds"], factor * before["seconds"], delta=1e-6 * now["seconds"])
+            self.assertAlmostEqual(now["bytes"], seen["bytes_factor"] * before["bytes"], delta=2)
+
     @unittest.skipIf(is_sanitized(), "measures this machine, which takes a sanitized build too long")
     def test_measures_this_machine_once(self):
         words = ["plan", "sweep.csv", "--threads", "1", "--workers", "1", "--json"]
@@ -103,6 +127,11 @@ class Plan(WithSweep):
         shutil.copy(kept[0], self.path("other.json"))
         other = self.run_ok(*words, "--calibration", "other.json")
         self.assertEqual(json.loads(other.stdout)["list"], json.loads(first.stdout)["list"])
+        self.run_ok("batch", "sweep.csv", "--output", "runs/small", "--threads", 1, "--quiet", env=environment)
+        for job in json.loads(first.stdout)["list"]:
+            recorded = attributes(self.store / f"jobs/{job['id'][:2]}/{job['id']}.h5")
+            self.assertAlmostEqual(recorded["predicted_seconds"], job["seconds"], delta=1e-4 * job["seconds"])
+            self.assertAlmostEqual(recorded["predicted_bytes"], job["bytes"], delta=0.02 * job["bytes"])
 
 
 if __name__ == "__main__":
