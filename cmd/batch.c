@@ -134,7 +134,8 @@ static const char *store_folder(const struct batch *batch)
 static int read_jobs(struct batch *batch, struct error *err)
 {
     int status = job_list_read(batch->options.file, &batch->list, &batch->complaints, err);
-    complaints_print(&batch->complaints);
+    if (status != 0 || !launched()) /* the launcher has shown the notes */
+        complaints_print(&batch->complaints);
     if (status == 0 && !store_folder(batch))
         status = fail(err, E_INPUT, "a manifest does not say where its results go: give --output");
     return status == 0 ? estimate(batch, err) : status;
@@ -313,7 +314,7 @@ done:
         launched_tell_code(status);
     fflush(NULL);
     transport_close(&batch->transport, complete, status);
-    if (batch->transport.mpi && !complete)
+    if (batch->transport.mpi) /* whatever MPI's libraries would still do at the end */
         _exit(batch->transport.rank == 0 ? status : 0);
     return batch->transport.rank == 0 ? status : 0;
 }

@@ -27,9 +27,8 @@ size_t batch_options_rows(struct batch_options *o, struct argument rows[BATCH_OP
         OPTION("mpirun-args", TEXT, &o->mpirun_args, "WORDS",
                "more words for mpirun: --mpirun-args=\"--mca ...\""),
         OPTION("timeout", DURATION, &o->timeout, "TIME",
-               "a job that takes longer has failed; default: three times its prediction, at least "
-               "120 s, "
-               "where atelier plan has measured this kind of machine",
+               "a job that takes longer has failed; default: one that makes no step for three "
+               "times its predicted time, where atelier plan has measured this kind of machine",
                .low = 0, .high = INFINITY),
         OPTION("retries", WHOLE, &o->retries, "N",
                "more attempts for a job that crashes or whose host is lost; default 2", .low = 0,

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds atelier, and renders a sample picture in the style of another.
+# Installs what is missing, builds atelier, and renders a small sweep of the sample pictures on two
+# ranks.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,12 +11,19 @@ cmake --preset release -DATELIER_TESTS=OFF -DATELIER_WERROR=OFF > /dev/null
 cmake --build --preset release
 
 out=build/demo
+samples=$PWD/tests/samples
 mkdir -p "$out"
-for style in ${1:-swirls}; do
-    build/release/atelier render \
-        --content tests/samples/harbour.jpg --style "tests/samples/$style.jpg" \
-        --size 384 --iterations 5 --output "$out/harbour-$style.png"
-done
+cat > "$out/sweep.yaml" <<END
+output: sweep
+defaults: {content: $samples/harbour.jpg, size: 256, iterations: 2, maxfun: 15}
+matrix:
+  style: [$samples/swirls.jpg, $samples/mosaic.jpg]
+  style_weight: [0.1, 1]
+END
+build/release/atelier batch "$out/sweep.yaml" --ranks 2
+
 echo
-echo "The picture is $PWD/$out/harbour-${1:-swirls}.png"
-echo "Its loss history is beside it (.h5); other samples: cmd/demo.sh mosaic, cmd/demo.sh woodcut"
+echo "The store is $PWD/$out/sweep; its pictures:"
+find "$out/sweep/jobs" -name '*.png' | sort
+echo "The loss histories are beside them (.h5). The same command again renders nothing;"
+echo "add a style to $out/sweep.yaml and it renders only what is new."

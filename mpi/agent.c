@@ -128,7 +128,9 @@ static int run(struct agent *agent, double now, const struct message *message, s
     struct error inner;
     agent->lease = message->lease;
     agent->started = now;
+    agent->moved = now;
     agent->timeout = message->run.timeout;
+    agent->stuck = message->run.stuck;
     agent->order = ORDER_NONE;
     agent->killed = false;
     agent->evaluation = 0;
@@ -224,7 +226,9 @@ static void last_words(const struct agent *agent, enum job_end how, const struct
         length--;
     text[0] = 0;
     if (agent->order == ORDER_TIMEOUT && how == JOB_END_TIMED_OUT)
-        snprintf(text, size, "it took longer than %g s", agent->timeout);
+        snprintf(text, size,
+                 agent->timeout > 0 ? "it took longer than %.3g s" : "it made no step for %.3g s",
+                 agent->timeout > 0 ? agent->timeout : agent->stuck);
     else if (agent->order == ORDER_MEMORY && how == JOB_END_OUT_OF_MEMORY)
         snprintf(text, size, "it took more than %.0f MB of memory",
                  (double)agent->settings.job_memory * 1e-6);
@@ -282,7 +286,8 @@ static void kill_child(struct agent *agent)
 static void watch_child(struct agent *agent, double now)
 {
     const struct agent_settings *s = &agent->settings;
-    if (agent->timeout > 0 && now - agent->started > agent->timeout)
+    if ((agent->timeout > 0 && now - agent->started > agent->timeout) ||
+        (agent->stuck > 0 && now - agent->moved > agent->stuck))
         give_order(agent, now, ORDER_TIMEOUT, SIGTERM);
     if (now - agent->last_sample >= sample_s) {
         agent->last_sample = now;
@@ -350,6 +355,8 @@ int agent_step(struct agent *agent, double now, bool *busy, struct error *err)
     *busy = false;
     if (agent->lease) {
         *busy = read_lines(agent);
+        if (*busy)
+            agent->moved = now;
         watch_child(agent, now);
         if (child_ended(&agent->child, &end)) {
             *busy = true;

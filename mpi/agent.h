@@ -38,7 +38,8 @@ struct agent {
     uint64_t lease; /* 0: idle */
     char id[JOB_ID_TEXT];
     double started, ordered;
-    double timeout; /* of the job, s; 0: none */
+    double timeout, stuck; /* of the job, s: in all, without a new row; 0: none */
+    double moved;          /* when its last row came, or it started */
     bool killed;
     enum agent_order order;
     uint64_t kills_before, room_before; /* host's memory kills; free memory at the start */

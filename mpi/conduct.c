@@ -374,12 +374,13 @@ static void send_command(struct conductor *c, int rank, struct message *run, cha
     send_to(c, rank, run);
 }
 
-/* Short jobs may be late for reasons of their own: a cold disk, a busy host. */
-static double timeout_of(const struct conductor *c, double predicted)
+/* Without --timeout: on a busy host everything takes several times its prediction, so only a job
+ * that does not move at all for that long is taken for stuck. */
+static double stuck_after(const struct conductor *c, double predicted)
 {
     const double predictions = 3, least_s = 120;
     if (c->settings->timeout > 0 || !(predicted > 0))
-        return c->settings->timeout;
+        return 0;
     return fmax(least_s, predictions * predicted);
 }
 
@@ -398,7 +399,8 @@ static void start_job(struct conductor *c, const struct decision *d)
     run.run.attempt = d->attempt;
     run.run.threads = seat->threads;
     run.run.seconds = c->costs[d->job].predicted ? c->costs[d->job].seconds : 0;
-    run.run.timeout = timeout_of(c, run.run.seconds);
+    run.run.timeout = c->settings->timeout;
+    run.run.stuck = stuck_after(c, run.run.seconds);
     run.run.bytes = c->costs[d->job].bytes;
     snprintf(threads, sizeof threads, "--threads=%d", seat->threads);
     words[0] = (char *)(uintptr_t)c->settings->renderer;

@@ -26,7 +26,7 @@ struct conduct_settings {
     struct agent_settings agent;
     double lost_after;
     double deadline; /* clock_seconds; INFINITY: none */
-    double timeout;  /* of a job, s; 0: three times its prediction, if there is one */
+    double timeout;  /* of a job, s; 0: none, but one that makes no step for long is stuck */
     int attempts;
     int64_t max_failures;
     int threads; /* of each job; 0: from the masks */

@@ -54,7 +54,8 @@ struct message {
             int32_t threads, attempt;
             int32_t more;   /* another part of the command follows */
             double seconds; /* predicted; 0: not */
-            double timeout; /* s; 0: none */
+            double timeout; /* s in all; 0: none */
+            double stuck;   /* s without a new row; 0: any number */
             uint64_t bytes; /* predicted */
         } run;
         struct {
