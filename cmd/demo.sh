@@ -21,8 +21,10 @@ matrix:
   style_weight: [0.1, 1]
 END
 build/release/atelier batch "$out/sweep.yaml" --ranks 2
+build/release/atelier report "$out/sweep" --quiet
 
 echo
+echo "The pictures side by side, with their loss curves: open $PWD/$out/sweep/report.html in a browser."
 echo "The store is $PWD/$out/sweep; its pictures:"
 find "$out/sweep/jobs" -name '*.png' | sort
 echo "The loss histories are beside them (.h5). The same command again renders nothing;"

@@ -1,6 +1,7 @@
 #include "status.h"
 
 #include "human.h"
+#include "job_label.h"
 #include "terminal.h"
 #include <math.h>
 #include <stdlib.h>
@@ -21,47 +22,6 @@ enum {
 
 /* A live batch writes its progress every few seconds. */
 static const double quiet_after_s = 30;
-
-static const char *name_in(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-enum { JOB_LABEL = 256 };
-
-static void append(char text[JOB_LABEL], const char *more)
-{
-    size_t used = strlen(text);
-    snprintf(text + used, JOB_LABEL - used, "%s%s", used ? ", " : "", more);
-}
-
-/* What tells jobs from each other: "style, style_weight". Fills and returns text. */
-static const char *label_names(const struct job_list *jobs, char text[JOB_LABEL])
-{
-    text[0] = 0;
-    for (int id = 0; id < PARAM_COUNT; id++)
-        if (job_list_varies(jobs, (enum param_id)id))
-            append(text, param_table[id].name);
-    return text;
-}
-
-/* And this one: "mosaic.jpg, 10"; or its own name. */
-static const char *job_label(const struct job_list *jobs, const struct job *job,
-                             char text[JOB_LABEL])
-{
-    text[0] = 0;
-    if (job->name)
-        append(text, job->name);
-    for (int id = 0; id < PARAM_COUNT && !job->name; id++) {
-        if (!job_list_varies(jobs, (enum param_id)id))
-            continue;
-        char *value = params_format(&job->params, (enum param_id)id);
-        append(text, value ? name_in(value) : "?");
-        free(value);
-    }
-    return text;
-}
 
 char *status_command(const struct status *status)
 {
@@ -233,7 +193,7 @@ static void print_running(FILE *to, const struct status *status, size_t shown)
                 : "running when it was killed, as far as it had said");
     fprintf(to, "  %-*s%-*s%*s%*s%*s  ", ID, "job", HOST, "host", COUNT, "evaluation", LOSS, "loss",
             LEFT, "left");
-    print_label(to, label_names(&status->jobs, names));
+    print_label(to, job_list_label(&status->jobs, names));
     for (size_t i = 0; i < progress->running_count && (!shown || i < shown); i++)
         print_running_job(to, status, &progress->running[i]);
     print_more(to, progress->running_count, shown);

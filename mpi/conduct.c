@@ -4,6 +4,7 @@
 #include "hdf5_probe.h"
 #include "host.h"
 #include "job_command.h"
+#include "job_label.h"
 #include "records.h"
 #include "store_clean.h"
 #include <fcntl.h>
@@ -419,18 +420,21 @@ static void start_job(struct conductor *c, const struct decision *d)
         {"host", seat->host, 0}, {"attempt", NULL, d->attempt}, {"threads", NULL, seat->threads});
 }
 
-static const char *job_name(const struct conductor *c, size_t job, char text[128])
+enum { JOB_NAME = JOB_ID_TEXT + JOB_LABEL + 4 };
+
+static const char *job_name(const struct conductor *c, size_t job, char text[JOB_NAME])
 {
     const struct job *j = &c->list->jobs[job];
-    snprintf(text, 128, "%s%s%.80s%s", j->id, j->name ? " (" : "", j->name ? j->name : "",
-             j->name ? ")" : "");
+    char label[JOB_LABEL];
+    job_label(c->list, j, label);
+    snprintf(text, JOB_NAME, *label ? "%s (%s)" : "%s%s", j->id, label);
     return text;
 }
 
 static void note_done(struct conductor *c, const struct decision *d)
 {
     struct error error;
-    char name[128];
+    char name[JOB_NAME];
     double seconds = d->agent >= 0 ? c->now - c->seats[d->agent].started : 0;
     trouble(c, records_forget(&c->records, d->job, &error), &error);
     c->out->rendered++;
@@ -461,7 +465,7 @@ static void complete_record(struct conductor *c, const struct decision *d)
 static void note_failure(struct conductor *c, const struct decision *d)
 {
     struct error error;
-    char name[128];
+    char name[JOB_NAME];
     bool final = d->kind == DECIDE_FAILED;
     complete_record(c, d);
     trouble(c, records_write_failure(&c->records, d->job, d->end, final, &error), &error);
