@@ -56,8 +56,11 @@ static int check_layout(const struct node *node, const struct layout *layout, ui
 {
     int cpus = layout->workers * layout->threads;
     if (node->cpus > 0 && cpus > node->cpus)
-        return fail(err, E_INPUT, "%d workers of %d threads need %d processors, a node has %d",
-                    layout->workers, layout->threads, cpus, node->cpus);
+        return fail(
+            err, E_INPUT,
+            "%d workers of %d threads need %d processors, a node has %d: take more --nodes, "
+            "or say how large they are with --node-cpus",
+            layout->workers, layout->threads, cpus, node->cpus);
     if (node->bytes > 0 && bytes > node->bytes)
         return fail(err, E_INPUT, "the largest job needs %.1f GB of memory, a node has %.1f GB",
                     (double)bytes * 1e-9, (double)node->bytes * 1e-9);

@@ -81,7 +81,8 @@ static void what_no_node_has_is_refused(void **state)
     struct error err = {0};
     struct wish wide = {.workers = 40, .threads = 2};
     assert_int_equal(request_layout(&wide, &fat, 99, 1000, big, &layout, &err), E_INPUT);
-    assert_string_equal(err.message, "40 workers of 2 threads need 80 processors, a node has 64");
+    assert_non_null(
+        strstr(err.message, "40 workers of 2 threads need 80 processors, a node has 64"));
     struct wish any = {0};
     assert_int_equal(request_layout(&any, &fat, 99, (uint64_t)300e9, big, &layout, &err), E_INPUT);
     assert_non_null(strstr(err.message, "300.0 GB of memory, a node has 256.0 GB"));
