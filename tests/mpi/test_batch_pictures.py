@@ -72,6 +72,28 @@ class Pictures(InStore):
         self.assertIn("torn.png", record["message"])
         self.assertWords(result.stdout, record["id"], "bad input")
 
+    def test_full_disk_ends_the_batch_and_room_lets_it_go_on(self):
+        disk = self.mount("240k")
+        self.store = disk / "store"
+        self.sweep([0.1, 0.3, 1, 3, 10, 30])
+        result = self.batch("--ranks", "2", stub=False, code=ENVIRONMENT)  # noqa: F405
+        self.assertWords(result.stdout + result.stderr, "No space left on device")
+        finished = {path: path.stat().st_ino for path in self.store.glob("jobs/*/*.h5")}
+        self.assertTrue(0 < len(finished) < 6, finished)
+        subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
+        self.batch("--ranks", "2", stub=False)
+        self.assertEqual(len(self.done()), 6)
+        self.assertEqual({path: path.stat().st_ino for path in finished}, finished)
+        self.assertClean()
+
+    def test_read_only_disk_is_refused_at_once(self):
+        disk = self.mount("1m")
+        self.store = disk / "store"
+        self.sweep([1])
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        result = self.batch("--ranks", "2", stub=False, code=ENVIRONMENT)  # noqa: F405
+        self.assertWords(result.stderr, "Read-only file system", str(self.store))
+
     def test_results_know_their_batch(self):
         self.sweep([1])
         self.batch("--ranks", "1", stub=False)
