@@ -107,8 +107,10 @@ class Cluster(WithSweep):
         return max(150, int(50 * seconds / (time.monotonic() - start)))
 
     def start_again(self, job):
-        """As Slurm does by itself two minutes after a requeue."""
+        """As Slurm does by itself two minutes after a requeue; it counts in seconds, and in the very
+        second of the requeue a node takes the new start for the old one ("Job credential revoked")."""
         if not LONG:
+            time.sleep(2.1)
             SLURM.run("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def assertAllDone(self, job):
