@@ -255,11 +255,16 @@ static bool plan_at(const struct params *params, int longer, struct plan *plan)
     return plan_make(&trial, plan, NULL) == 0;
 }
 
-/* The largest longer side, a multiple of 16, whose plan fits, or 0. Memory grows with size; sizes
- * that are too small to plan count as fitting until the end. */
-static int largest_size(const struct params *params, int longer, uint64_t available)
+/* What is named must still fit a moment later, when others have taken a little more: it leaves this
+ * percentage of what is free now. */
+enum { SPARE_PERCENT = 5 };
+
+/* The largest longer side, a multiple of 16, whose plan fits with that to spare, or 0. Memory grows
+ * with size; sizes that are too small to plan count as fitting until the end. */
+static int largest_size(const struct params *params, int longer, uint64_t free)
 {
     struct plan plan;
+    uint64_t available = free / 100 * (100 - SPARE_PERCENT);
     int low = 0, high = longer / 16 + 1; /* in steps of 16 */
     while (high - low > 1) {
         int middle = low + (high - low) / 2;
@@ -281,7 +286,8 @@ int plan_check_memory(const struct params *params, const struct plan *plan, uint
     int size = largest_size(params, longer, available);
     char advice[160];
     if (size > 0)
-        snprintf(advice, sizeof advice, "size %d would fit", size);
+        snprintf(advice, sizeof advice, "size %d would fit, with %d %% of that to spare", size,
+                 SPARE_PERCENT);
     else if (plan->decoded_bytes > available / 2)
         snprintf(advice, sizeof advice,
                  "no size fits, since reading the larger image takes %.1f GB: make it smaller",

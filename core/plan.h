@@ -48,7 +48,8 @@ int plan_layers(const struct params *params, struct plan *plan, struct error *er
  * more than one outer iteration, the last of which is always float32. */
 enum arithmetic plan_arithmetic(const struct params *params);
 
-/* Refuses a plan that does not fit into `available` bytes, naming the size that would. */
+/* Refuses a plan that does not fit into `available` bytes, naming the largest size (a multiple of
+ * 16) that would leave 5 % of them: advice that stays true while others take a little. */
 int plan_check_memory(const struct params *params, const struct plan *plan, uint64_t available,
                       struct error *err);
 

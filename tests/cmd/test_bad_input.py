@@ -115,7 +115,19 @@ class Pictures(Refusing):
                             size=30000)
         fitting = int(line.split("size ")[-1].split(" would fit")[0])
         self.assertTrue(16 <= fitting < 30000)
-        self.render(size=fitting, dry_run=True)
+        self.assertEqual(fitting % 16, 0)
+
+    @unittest.skipIf(is_sanitized(), "AddressSanitizer reserves the whole address space")
+    def test_the_size_that_would_fit_is_taken_even_when_a_little_less_is_free(self):
+        def limit(factor):
+            bytes_ = int(factor * 3 * GIGABYTE)
+            return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (bytes_, bytes_))}
+
+        line = self.refused("would fit, with 5 % of that to spare", size=30000, threads=1,
+                            options=limit(1))
+        fitting = int(line.split("size ")[-1].split(" would fit")[0])
+        self.render(size=fitting, dry_run=True, threads=1, options=limit(0.97))
+        self.refused("would fit", size=fitting + 256, threads=1, options=limit(0.97))
 
     @unittest.skipIf(is_sanitized(), "AddressSanitizer reserves the whole address space")
     def test_a_file_too_large_for_memory_is_refused_up_front(self):
