@@ -59,6 +59,40 @@ void conv_free(struct conv *conv)
     free(conv);
 }
 
+int conv_plan_new(const struct conv *conv, int height, int width, bool backward,
+                  struct conv_plan **plan, struct error *err)
+{
+    int status = 0;
+    struct conv_plan *made = malloc(sizeof *made);
+    if (!made)
+        return fail(err, E_ENVIRONMENT, "not enough memory");
+    *made = (struct conv_plan){.conv = conv, .height = height, .width = width};
+    if (conv->engine->plan)
+        TRY(conv->engine->plan(made, backward, err));
+    *plan = made;
+    made = NULL;
+done:
+    conv_plan_free(made);
+    return status;
+}
+
+void conv_plan_free(struct conv_plan *plan)
+{
+    if (!plan)
+        return;
+    if (plan->state)
+        plan->conv->engine->release(plan->state);
+    free(plan);
+}
+
+size_t conv_plan_scratch_bytes(const struct conv_plan *plan)
+{
+    const struct conv *conv = plan->conv;
+    return conv->engine->plan_scratch_bytes
+               ? conv->engine->plan_scratch_bytes(plan)
+               : conv->engine->scratch_bytes(conv->in, conv->out, plan->height, plan->width);
+}
+
 const char *conv_engine(int in, int out, enum arithmetic arithmetic)
 {
     (void)out;
@@ -70,20 +104,27 @@ size_t conv_weight_bytes(int in, int out, enum arithmetic arithmetic)
     return choose_engine(in, arithmetic)->weight_bytes(in, out) + (size_t)out * sizeof(float);
 }
 
+size_t conv_plan_bytes(int in, int out, int height, int width, bool backward,
+                       enum arithmetic arithmetic)
+{
+    const struct conv_engine *engine = choose_engine(in, arithmetic);
+    return engine->plan_bytes ? engine->plan_bytes(in, out, height, width, backward) : 0;
+}
+
 size_t conv_scratch_bytes(int in, int out, int height, int width, enum arithmetic arithmetic)
 {
     return choose_engine(in, arithmetic)->scratch_bytes(in, out, height, width);
 }
 
-void conv_forward(const struct conv *conv, int height, int width, const float *x, bool relu,
-                  float *y, mask_word *mask, void *scratch)
+void conv_forward(const struct conv_plan *plan, const float *x, bool relu, float *y,
+                  mask_word *mask, void *scratch)
 {
-    struct epilogue epilogue = {.bias = conv->bias, .relu = relu, .mask = mask};
-    conv->engine->forward(conv, height, width, x, &epilogue, y, scratch);
+    struct epilogue epilogue = {.bias = plan->conv->bias, .relu = relu, .mask = mask};
+    plan->conv->engine->forward(plan, x, &epilogue, y, scratch);
 }
 
-void conv_backward_data(const struct conv *conv, int height, int width, const float *dy,
-                        const mask_word *mask, float *dx, void *scratch)
+void conv_backward_data(const struct conv_plan *plan, const float *dy, const mask_word *mask,
+                        float *dx, void *scratch)
 {
-    conv->engine->backward(conv, height, width, dy, mask, dx, scratch);
+    plan->conv->engine->backward(plan, dy, mask, dx, scratch);
 }

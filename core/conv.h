@@ -2,8 +2,10 @@
  * kind.
  *
  * A `struct conv` holds one layer's weights, prepared for an engine; it knows no picture size, is
- * immutable, and may be shared. Its engine is chosen from the arithmetic asked for, the shape and
- * the processor, never by timing:
+ * immutable, and may be shared. A `struct conv_plan` is what runs it on pictures of one size.
+ *
+ * The engine is chosen from the arithmetic asked for, the shape, the processor and the libraries,
+ * never by timing:
  *   winograd       float32: F(4x4,3x3) on single-thread sgemms; channels in and out multiples of 16
  *   winograd-bf16  bfloat16: the same, both factors of the products rounded
  *   columns        either: im2col and single-thread sgemms in float32; for few input channels, the
@@ -37,19 +39,30 @@ const char *conv_engine(int in, int out, enum arithmetic arithmetic);
 /* Bytes of prepared weights for so many channels. */
 size_t conv_weight_bytes(int in, int out, enum arithmetic arithmetic);
 
-/* Bytes of scratch that conv_forward and conv_backward_data need at this picture size. */
+/* Makes ready for pictures of one size; backward: for conv_backward_data, too. The conv is
+ * borrowed. Immutable, for as many threads as threads_count() says now. Owned: conv_plan_free. */
+struct conv_plan;
+int conv_plan_new(const struct conv *conv, int height, int width, bool backward,
+                  struct conv_plan **plan, struct error *err);
+void conv_plan_free(struct conv_plan *plan);
+/* Bytes of scratch that conv_forward and conv_backward_data need. */
+size_t conv_plan_scratch_bytes(const struct conv_plan *plan);
+
+/* What a plan holds and the scratch it needs, from the shapes alone: near enough to count on. */
+size_t conv_plan_bytes(int in, int out, int height, int width, bool backward,
+                       enum arithmetic arithmetic);
 size_t conv_scratch_bytes(int in, int out, int height, int width, enum arithmetic arithmetic);
 
 /* y [height][width][out] = bias + x [height][width][in] * kernel, then ReLU if asked; mask (unless
  * NULL) tells where the sum is above 0. Overwrites y and mask. y must not overlap x.
  * Threads: OpenMP; safe on distinct y, mask and scratch. */
-void conv_forward(const struct conv *conv, int height, int width, const float *x, bool relu,
-                  float *y, mask_word *mask, void *scratch);
+void conv_forward(const struct conv_plan *plan, const float *x, bool relu, float *y,
+                  mask_word *mask, void *scratch);
 
 /* dx [height][width][in] = gradient by x, given dy [height][width][out] by y; where mask (unless
  * NULL) has a 0, dy counts as 0. Overwrites dx. dx must not overlap dy. */
-void conv_backward_data(const struct conv *conv, int height, int width, const float *dy,
-                        const mask_word *mask, float *dx, void *scratch);
+void conv_backward_data(const struct conv_plan *plan, const float *dy, const mask_word *mask,
+                        float *dx, void *scratch);
 
 /* The same by plain loops with double accumulators, for tests. Any number of channels. */
 void conv_forward_ref(const float *kernel, const float *bias, int in, int out, int height,

@@ -76,9 +76,11 @@ static void scatter(const float *columns, int halo_first, int halo_last, int wid
         }
 }
 
-static void forward(const struct conv *conv, int height, int width, const float *x,
-                    const struct epilogue *epilogue, float *y, void *scratch)
+static void forward(const struct conv_plan *plan, const float *x, const struct epilogue *epilogue,
+                    float *y, void *scratch)
 {
+    const struct conv *conv = plan->conv;
+    int height = plan->height, width = plan->width;
     const struct kernels *kernels = kernels_get();
     size_t row_floats = (size_t)width * (size_t)conv->out;
     double start = clock_seconds();
@@ -99,9 +101,11 @@ static void forward(const struct conv *conv, int height, int width, const float 
     profile_add(PROFILE_GEMM, start);
 }
 
-static void backward(const struct conv *conv, int height, int width, const float *dy,
-                     const mask_word *mask, float *dx, void *scratch)
+static void backward(const struct conv_plan *plan, const float *dy, const mask_word *mask,
+                     float *dx, void *scratch)
 {
+    const struct conv *conv = plan->conv;
+    int height = plan->height, width = plan->width;
     const struct kernels *kernels = kernels_get();
     size_t row_floats = (size_t)width * (size_t)conv->out;
     double start = clock_seconds();

@@ -6,13 +6,22 @@
 
 struct conv_engine {
     const char *name;
+    enum arithmetic arithmetic;
+    const char *(*missing)(void); /* as conv_missing; NULL: it runs everywhere */
     size_t (*weight_bytes)(int in, int out);
     void (*prepare)(const float *kernel, int in, int out, void *weights);
+
+    /* What an engine keeps for one picture size, in plan->state; NULL where that is nothing. */
+    int (*plan)(struct conv_plan *plan, bool backward, struct error *err);
+    void (*release)(void *state);
+    size_t (*plan_bytes)(int in, int out, int height, int width, bool backward);
+    size_t (*plan_scratch_bytes)(const struct conv_plan *plan); /* NULL: scratch_bytes is exact */
     size_t (*scratch_bytes)(int in, int out, int height, int width);
-    void (*forward)(const struct conv *conv, int height, int width, const float *x,
-                    const struct epilogue *epilogue, float *y, void *scratch);
-    void (*backward)(const struct conv *conv, int height, int width, const float *dy,
-                     const mask_word *mask, float *dx, void *scratch);
+
+    void (*forward)(const struct conv_plan *plan, const float *x, const struct epilogue *epilogue,
+                    float *y, void *scratch);
+    void (*backward)(const struct conv_plan *plan, const float *dy, const mask_word *mask,
+                     float *dx, void *scratch);
 };
 
 struct conv {
@@ -22,8 +31,14 @@ struct conv {
     float *bias;   /* [out] */
 };
 
-extern const struct conv_engine conv_engine_winograd, conv_engine_winograd_bf16,
-    conv_engine_columns;
+struct conv_plan {
+    const struct conv *conv;
+    int height, width;
+    void *state; /* the engine's */
+};
+
+extern const struct conv_engine conv_engine_columns, conv_engine_winograd,
+    conv_engine_winograd_bf16;
 
 /* c [rows][columns] = a [rows][depth] * b, row-major, on the calling thread. b is [depth][columns],
  * or [columns][depth] if transposed. */

@@ -221,33 +221,33 @@ static void run(const struct pass *pass, void *scratch)
         run_block(pass, first, first + block < tiles ? first + block : tiles, block, v, m);
 }
 
-static struct tiling tiling(int height, int width, int channels)
+static struct tiling tiling(const struct conv_plan *plan, int channels)
 {
-    return (struct tiling){height, width, channels, across(width)};
+    return (struct tiling){plan->height, plan->width, channels, across(plan->width)};
 }
 
-static void run_forward(const struct conv *conv, bool half, int height, int width, const float *x,
+static void run_forward(const struct conv_plan *plan, bool half, const float *x,
                         const struct epilogue *epilogue, float *y, void *scratch)
 {
-    struct pass pass = {.source = tiling(height, width, conv->in),
-                        .target = tiling(height, width, conv->out),
+    struct pass pass = {.source = tiling(plan, plan->conv->in),
+                        .target = tiling(plan, plan->conv->out),
                         .x = x,
-                        .weights = conv->weights,
+                        .weights = plan->conv->weights,
                         .half = half,
                         .epilogue = epilogue,
                         .y = y};
     run(&pass, scratch);
 }
 
-static void run_backward(const struct conv *conv, bool half, int height, int width, const float *dy,
+static void run_backward(const struct conv_plan *plan, bool half, const float *dy,
                          const mask_word *mask, float *dx, void *scratch)
 {
     struct epilogue plain = {0};
-    struct pass pass = {.source = tiling(height, width, conv->out),
-                        .target = tiling(height, width, conv->in),
+    struct pass pass = {.source = tiling(plan, plan->conv->out),
+                        .target = tiling(plan, plan->conv->in),
                         .x = dy,
                         .x_mask = mask,
-                        .weights = conv->weights,
+                        .weights = plan->conv->weights,
                         .half = half,
                         .backward = true,
                         .epilogue = &plain,
@@ -255,28 +255,33 @@ static void run_backward(const struct conv *conv, bool half, int height, int wid
     run(&pass, scratch);
 }
 
-static void forward_f32(const struct conv *conv, int height, int width, const float *x,
+static void forward_f32(const struct conv_plan *plan, const float *x,
                         const struct epilogue *epilogue, float *y, void *scratch)
 {
-    run_forward(conv, false, height, width, x, epilogue, y, scratch);
+    run_forward(plan, false, x, epilogue, y, scratch);
 }
 
-static void backward_f32(const struct conv *conv, int height, int width, const float *dy,
-                         const mask_word *mask, float *dx, void *scratch)
+static void backward_f32(const struct conv_plan *plan, const float *dy, const mask_word *mask,
+                         float *dx, void *scratch)
 {
-    run_backward(conv, false, height, width, dy, mask, dx, scratch);
+    run_backward(plan, false, dy, mask, dx, scratch);
 }
 
-static void forward_bf16(const struct conv *conv, int height, int width, const float *x,
+static void forward_bf16(const struct conv_plan *plan, const float *x,
                          const struct epilogue *epilogue, float *y, void *scratch)
 {
-    run_forward(conv, true, height, width, x, epilogue, y, scratch);
+    run_forward(plan, true, x, epilogue, y, scratch);
 }
 
-static void backward_bf16(const struct conv *conv, int height, int width, const float *dy,
-                          const mask_word *mask, float *dx, void *scratch)
+static void backward_bf16(const struct conv_plan *plan, const float *dy, const mask_word *mask,
+                          float *dx, void *scratch)
 {
-    run_backward(conv, true, height, width, dy, mask, dx, scratch);
+    run_backward(plan, true, dy, mask, dx, scratch);
+}
+
+static const char *missing_bf16(void)
+{
+    return kernels_get()->product_bf16 ? NULL : "a processor with AVX512-BF16";
 }
 
 const struct conv_engine conv_engine_winograd = {
@@ -290,6 +295,8 @@ const struct conv_engine conv_engine_winograd = {
 
 const struct conv_engine conv_engine_winograd_bf16 = {
     .name = "winograd-bf16",
+    .arithmetic = ARITHMETIC_BF16,
+    .missing = missing_bf16,
     .weight_bytes = weight_bytes,
     .prepare = prepare_bf16,
     .scratch_bytes = scratch_bytes,

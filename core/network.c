@@ -30,7 +30,8 @@ struct tensor {
 struct stage {
     int height, width; /* of the convolution */
     int in, out;
-    bool rectifies, pools; /* whether anything beyond asks for it */
+    bool rectifies, pools;  /* whether anything beyond asks for it */
+    struct conv_plan *plan; /* NULL while only memory is counted */
     struct tensor conv, relu, pool;
     mask_word *mask;          /* [height][width][out], bits */
     mask_word *right, *lower; /* [height / 2][width / 2][out], bits: max-pooling choices */
@@ -223,7 +224,9 @@ static void lay_out(struct network_pass *pass, struct arena *arena)
         place_stage(pass, s, source, arena);
         take_masks(pass, s, arena);
         source = s->pools ? s->pool.slot : s->relu.slot;
-        size_t here = conv_scratch_bytes(s->in, s->out, s->height, s->width, pass->arithmetic);
+        size_t here =
+            s->plan ? conv_plan_scratch_bytes(s->plan)
+                    : conv_scratch_bytes(s->in, s->out, s->height, s->width, pass->arithmetic);
         scratch = here > scratch ? here : scratch;
     }
     if (pass->backward)
@@ -253,36 +256,59 @@ uint64_t network_pass_bytes(int pooling, enum arithmetic arithmetic, int height,
         planned(pooling, arithmetic, height, width, taps, tap_count, backward);
     struct arena arena = {0};
     lay_out(&pass, &arena);
+    for (int i = 0; i < pass.stages; i++) {
+        const struct stage *s = &pass.stage[i];
+        arena.used += conv_plan_bytes(s->in, s->out, s->height, s->width, backward, arithmetic);
+    }
     return arena.used;
+}
+
+static int plan_convs(struct network_pass *pass, struct error *err)
+{
+    int status = 0;
+    for (int i = 0; i < pass->stages; i++) {
+        struct stage *s = &pass->stage[i];
+        TRY(conv_plan_new(pass->network->conv[i], s->height, s->width, pass->backward, &s->plan,
+                          err));
+    }
+done:
+    return status;
 }
 
 int network_pass_new(const struct network *network, int height, int width, const struct layer *taps,
                      int tap_count, bool backward, struct network_pass **pass, struct error *err)
 {
-    struct network_pass plan =
-        planned(network->pooling, network->arithmetic, height, width, taps, tap_count, backward);
+    int status = 0;
     struct arena arena = {0};
-    lay_out(&plan, &arena);
     struct network_pass *made = malloc(sizeof *made);
-    plan.network = network;
-    plan.memory = floats_new(arena.used / sizeof(float));
-    if (!made || !plan.memory) {
-        free(made);
-        free(plan.memory);
-        return fail(err, E_ENVIRONMENT, "not enough memory for a %d x %d px picture: %.1f GB",
-                    width, height, (double)arena.used * 1e-9);
+    if (!made)
+        return fail(err, E_ENVIRONMENT, "not enough memory");
+    *made =
+        planned(network->pooling, network->arithmetic, height, width, taps, tap_count, backward);
+    made->network = network;
+    TRY(plan_convs(made, err));
+    lay_out(made, &arena);
+    made->memory = floats_new(arena.used / sizeof(float));
+    if (!made->memory) {
+        status = fail(err, E_ENVIRONMENT, "not enough memory for a %d x %d px picture: %.1f GB",
+                      width, height, (double)arena.used * 1e-9);
+        goto done;
     }
-    arena = (struct arena){.base = plan.memory};
-    lay_out(&plan, &arena);
-    *made = plan;
+    arena = (struct arena){.base = made->memory};
+    lay_out(made, &arena);
     *pass = made;
-    return 0;
+    made = NULL;
+done:
+    network_pass_free(made);
+    return status;
 }
 
 void network_pass_free(struct network_pass *pass)
 {
     if (!pass)
         return;
+    for (int i = 0; i < pass->stages; i++)
+        conv_plan_free(pass->stage[i].plan);
     free(pass->memory);
     free(pass);
 }
@@ -378,19 +404,17 @@ static const float *forward_stage(const struct network_pass *pass, int i, const 
                                   network_features *features, void *context)
 {
     const struct stage *s = &pass->stage[i];
-    const struct conv *conv = pass->network->conv[i];
     double start = clock_seconds();
     if (s->conv.tap >= 0) {
         float *y = buffer(pass, &s->conv);
-        conv_forward(conv, s->height, s->width, x, false, y, NULL, pass->scratch);
+        conv_forward(s->plan, x, false, y, NULL, pass->scratch);
         profile_add_conv(i, false, start);
         show(pass, s, &s->conv, features, context);
         if (!s->rectifies)
             return y;
         rectify(s, y, buffer(pass, &s->relu));
     } else {
-        conv_forward(conv, s->height, s->width, x, true, buffer(pass, &s->relu), s->mask,
-                     pass->scratch);
+        conv_forward(s->plan, x, true, buffer(pass, &s->relu), s->mask, pass->scratch);
         profile_add_conv(i, false, start);
     }
     show(pass, s, &s->relu, features, context);
@@ -444,8 +468,7 @@ static int backward_stage(const struct network_pass *pass, int i, int at,
         collect(s, &s->conv, gradient, context, pass->work[at]);
     }
     double begun = clock_seconds();
-    conv_backward_data(pass->network->conv[i], s->height, s->width, pass->work[at], mask,
-                       dx ? dx : pass->work[!at], pass->scratch);
+    conv_backward_data(s->plan, pass->work[at], mask, dx ? dx : pass->work[!at], pass->scratch);
     profile_add_conv(i, true, begun);
     return !at;
 }

@@ -1,7 +1,8 @@
 /* VGG-19's convolutions as a function of a picture, forward and backward.
  *
  * A `struct network` is the weights, prepared once; it knows no picture size and is shared by
- * passes. A `struct network_pass` is the buffers for pictures of one size.
+ * passes. A `struct network_pass` is the buffers and the convolutions' plans for pictures of one
+ * size.
  *
  * Memory: forward-only passes hold two working buffers. A pass that goes backward also keeps, per
  * convolution, a bit an element of ReLU mask, two bits an element of max-pooling choices, and the

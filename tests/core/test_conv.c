@@ -38,13 +38,28 @@ static void problem_free(struct problem *p)
     free(p->dy);
 }
 
-static struct conv *conv_of(const struct problem *p, enum arithmetic arithmetic)
+struct planned {
+    struct conv *conv;
+    struct conv_plan *plan;
+    void *scratch;
+};
+
+static struct planned plan_of(const struct problem *p, enum arithmetic arithmetic)
 {
-    struct conv *conv = NULL;
+    struct planned made = {0};
     struct error err = {0};
-    assert_int_equal(
-        conv_new(p->kernel, p->bias, p->shape.in, p->shape.out, arithmetic, &conv, &err), 0);
-    return conv;
+    struct shape s = p->shape;
+    assert_int_equal(conv_new(p->kernel, p->bias, s.in, s.out, arithmetic, &made.conv, &err), 0);
+    assert_int_equal(conv_plan_new(made.conv, s.height, s.width, true, &made.plan, &err), 0);
+    made.scratch = junk_new(conv_plan_scratch_bytes(made.plan));
+    return made;
+}
+
+static void planned_free(struct planned *planned)
+{
+    conv_plan_free(planned->plan);
+    conv_free(planned->conv);
+    free(planned->scratch);
 }
 
 static mask_word *mask_new(size_t count) { return junk_new(count / LANES * sizeof(mask_word)); }
@@ -54,11 +69,10 @@ static int bit(const mask_word *mask, size_t i) { return mask[i / LANES] >> i % 
 static void check_forward(const struct problem *p, enum arithmetic arithmetic, bool relu)
 {
     struct shape s = p->shape;
-    struct conv *conv = conv_of(p, arithmetic);
+    struct planned planned = plan_of(p, arithmetic);
     float *y = nan_new(p->y_count), *want = nan_new(p->y_count);
     mask_word *mask = mask_new(p->y_count);
-    void *scratch = junk_new(conv_scratch_bytes(s.in, s.out, s.height, s.width, arithmetic));
-    conv_forward(conv, s.height, s.width, p->x, relu, y, mask, scratch);
+    conv_forward(planned.plan, p->x, relu, y, mask, planned.scratch);
     conv_forward_ref(p->kernel, p->bias, s.in, s.out, s.height, s.width, p->x, relu, want);
     char name[96];
     snprintf(name, sizeof name, "forward %d->%d %dx%d%s (%s)", s.in, s.out, s.width, s.height,
@@ -69,14 +83,13 @@ static void check_forward(const struct problem *p, enum arithmetic arithmetic, b
     free(y);
     free(want);
     free(mask);
-    free(scratch);
-    conv_free(conv);
+    planned_free(&planned);
 }
 
 static void check_backward(const struct problem *p, enum arithmetic arithmetic, bool masked)
 {
     struct shape s = p->shape;
-    struct conv *conv = conv_of(p, arithmetic);
+    struct planned planned = plan_of(p, arithmetic);
     float *dx = nan_new(p->x_count), *want = nan_new(p->x_count);
     mask_word *mask = mask_new(p->y_count);
     memset(mask, 0, p->y_count / LANES * sizeof *mask);
@@ -86,8 +99,7 @@ static void check_backward(const struct problem *p, enum arithmetic arithmetic, 
         mask[i / LANES] |= (mask_word)(open << i % LANES);
         dy[i] = masked && !open ? 0 : p->dy[i];
     }
-    void *scratch = junk_new(conv_scratch_bytes(s.in, s.out, s.height, s.width, arithmetic));
-    conv_backward_data(conv, s.height, s.width, p->dy, masked ? mask : NULL, dx, scratch);
+    conv_backward_data(planned.plan, p->dy, masked ? mask : NULL, dx, planned.scratch);
     conv_backward_data_ref(p->kernel, s.in, s.out, s.height, s.width, dy, want);
     char name[96];
     snprintf(name, sizeof name, "backward %d->%d %dx%d%s", s.in, s.out, s.width, s.height,
@@ -97,8 +109,7 @@ static void check_backward(const struct problem *p, enum arithmetic arithmetic, 
     free(dx);
     free(want);
     free(mask);
-    free(scratch);
-    conv_free(conv);
+    planned_free(&planned);
 }
 
 static void check_all(struct shape s, uint64_t seed)
@@ -154,16 +165,14 @@ static void check_threads(struct shape s, enum arithmetic arithmetic)
     float *y[3], *dx[3];
     for (int t = 0; t < 3; t++) {
         threads_use(t + 1);
-        struct conv *conv = conv_of(&p, arithmetic);
-        void *scratch = junk_new(conv_scratch_bytes(s.in, s.out, s.height, s.width, arithmetic));
+        struct planned planned = plan_of(&p, arithmetic);
         y[t] = nan_new(p.y_count);
         dx[t] = nan_new(p.x_count);
-        conv_forward(conv, s.height, s.width, p.x, true, y[t], NULL, scratch);
-        conv_backward_data(conv, s.height, s.width, p.dy, NULL, dx[t], scratch);
+        conv_forward(planned.plan, p.x, true, y[t], NULL, planned.scratch);
+        conv_backward_data(planned.plan, p.dy, NULL, dx[t], planned.scratch);
         assert_memory_equal(y[t], y[0], p.y_count * sizeof(float));
         assert_memory_equal(dx[t], dx[0], p.x_count * sizeof(float));
-        free(scratch);
-        conv_free(conv);
+        planned_free(&planned);
     }
     for (int t = 0; t < 3; t++) {
         free(y[t]);
