@@ -45,8 +45,11 @@ struct epilogue {
     mask_word *mask;
 };
 
+struct gram_kernels;
+
 struct kernels {
     const char *name; /* "avx512" */
+    const struct gram_kernels *gram;
 
     /* v[PLANES][plane] (plane floats apart), tile t at (t - first) * channels: B' d B of the 6 x 6
      * patch around each tile first..last-1 of x, zero outside the map, and where mask (unless

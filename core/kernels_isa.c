@@ -16,81 +16,12 @@
  * Sources: Lavin & Gray 2016 for the method; the matrices follow from Lagrange interpolation at
  * these points and are checked against the plain convolution by conv_matches_reference_*. */
 #include "kernels.h"
+#include "vectors.h"
 
 #include <math.h>
 #include <string.h>
-#ifdef __AVX512F__
-#include <immintrin.h>
-#endif
-
-typedef float vec __attribute__((vector_size(4 * LANES)));
-typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
-
-#define INLINE static inline __attribute__((always_inline))
 
 static const float R2 = 1.41421356237309505f, HALF_R2 = 0.70710678118654752f;
-
-INLINE vec load(const float *p)
-{
-    vec v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-INLINE void store(float *p, vec v) { memcpy(p, &v, sizeof v); }
-
-/* passes_relu: sums above 0, and NaN, which a run must get to see. */
-#ifdef __AVX512F__
-
-INLINE mask_word above(vec a, vec b)
-{
-    return (mask_word)_mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ);
-}
-
-INLINE mask_word passes_relu(vec sum)
-{
-    return (mask_word)_mm512_cmp_ps_mask((__m512)sum, _mm512_setzero_ps(), _CMP_NLE_UQ);
-}
-
-INLINE vec blend(mask_word mask, vec yes, vec no)
-{
-    return (vec)_mm512_mask_blend_ps(mask, (__m512)no, (__m512)yes);
-}
-
-INLINE vec load_masked(const float *p, mask_word mask)
-{
-    return (vec)_mm512_maskz_loadu_ps(mask, p);
-}
-
-#else
-
-static const ivec lane_bits = {1,       1 << 1,  1 << 2,  1 << 3, 1 << 4,  1 << 5,
-                               1 << 6,  1 << 7,  1 << 8,  1 << 9, 1 << 10, 1 << 11,
-                               1 << 12, 1 << 13, 1 << 14, 1 << 15};
-
-INLINE mask_word to_mask(ivec lanes)
-{
-    ivec bits = lanes & lane_bits;
-    int word = 0;
-    for (int i = 0; i < LANES; i++)
-        word |= bits[i];
-    return (mask_word)word;
-}
-
-INLINE mask_word above(vec a, vec b) { return to_mask(a > b); }
-
-INLINE mask_word passes_relu(vec sum) { return to_mask(~(sum <= (vec){0})); }
-
-INLINE vec blend(mask_word mask, vec yes, vec no)
-{
-    ivec spread = ((ivec){0} + mask) & lane_bits;
-    ivec chosen = spread != 0;
-    return (vec)(((ivec)yes & chosen) | ((ivec)no & ~chosen));
-}
-
-INLINE vec load_masked(const float *p, mask_word mask) { return blend(mask, load(p), (vec){0}); }
-
-#endif
 
 /* One dimension of B' d B: six values, in place. */
 INLINE void transform_input(vec d[PATCH])
@@ -544,9 +475,11 @@ static void add_difference(const float *f, const float *p, float scale, size_t c
         store(df + i, load(df + i) + scale * (load(f + i) - load(p + i)));
 }
 
+extern const struct gram_kernels GRAM_TABLE;
 extern const struct kernels KERNELS_TABLE;
 const struct kernels KERNELS_TABLE = {
     .name = KERNELS_NAME,
+    .gram = &GRAM_TABLE,
     .winograd_input = winograd_input,
 #ifdef __AVX512BF16__
     .winograd_input_bf16 = winograd_input_bf16,

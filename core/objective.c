@@ -28,7 +28,8 @@ struct objective {
     struct network_pass *pass;
     struct targets targets;
     double tv_scale, tv_power;
-    double *gram, *row_sums; /* scratch: the largest Gram matrix; one sum a row of the picture */
+    enum arithmetic arithmetic;
+    double *row_sums; /* scratch: one sum a row of the picture */
     void *gram_scratch;
     float *picture, *dpicture;
     struct losses *losses; /* being filled */
@@ -46,25 +47,15 @@ static size_t gram_scratch_most(const struct term *terms, int count)
     return most;
 }
 
-static size_t gram_area_most(const struct term *terms, int count)
-{
-    size_t most = 0;
-    for (int i = 0; i < count; i++)
-        most = term_gram_area(&terms[i]) > most ? term_gram_area(&terms[i]) : most;
-    return most;
-}
-
 static int allocate(struct objective *o, struct error *err)
 {
     size_t values = (size_t)o->plan->full_height * (size_t)o->plan->full_width * 3;
-    o->gram =
-        malloc((gram_area_most(o->targets.style, o->targets.style_count) + 1) * sizeof *o->gram);
     o->gram_scratch =
         floats_new(gram_scratch_most(o->targets.style, o->targets.style_count) / sizeof(float));
     o->row_sums = malloc((size_t)o->plan->full_height * sizeof *o->row_sums);
     o->picture = floats_new(values);
     o->dpicture = floats_new(values);
-    if (!o->gram || !o->gram_scratch || !o->row_sums || !o->picture || !o->dpicture)
+    if (!o->gram_scratch || !o->row_sums || !o->picture || !o->dpicture)
         return fail(err, E_ENVIRONMENT, "not enough memory for a %d x %d px picture",
                     o->plan->full_width, o->plan->full_height);
     return 0;
@@ -79,6 +70,7 @@ int objective_new(const struct params *params, const struct plan *plan,
     if (!o)
         return fail(err, E_ENVIRONMENT, "not enough memory");
     o->plan = plan;
+    o->arithmetic = network ? network_arithmetic(network) : ARITHMETIC_F32;
     o->tv_power = params->preset == PRESET_KERAS || params->preset == PRESET_GDL ? 1.25 : 1;
     o->tv_scale = targets_tv_scale(params, plan);
     TRY(targets_capture(params, plan, network, content, style, &o->targets, err));
@@ -99,7 +91,6 @@ void objective_free(struct objective *o)
         return;
     targets_release(&o->targets);
     network_pass_free(o->pass);
-    free(o->gram);
     free(o->gram_scratch);
     free(o->row_sums);
     free(o->picture);
@@ -112,14 +103,9 @@ void objective_free(struct objective *o)
 /* Style loss of one layer; leaves what its gradient needs in term->direction. */
 static double evaluate_style(struct objective *o, struct term *term, const float *f)
 {
-    gram_matrix(f, term->positions, term->channels, o->gram, o->gram_scratch);
-    double sum = 0, slope = 2 / (double)term->positions * 2 * term->scale;
-    for (size_t i = 0; i < term_gram_area(term); i++) {
-        double difference = o->gram[i] - term->gram[i];
-        sum += difference * difference;
-        term->direction[i] = (float)(slope * difference);
-    }
-    return term->scale * sum;
+    double slope = 2 / (double)term->positions * 2 * term->scale;
+    return term->scale * gram_compare(f, term->positions, term->channels, o->arithmetic, term->gram,
+                                      slope, term->direction, o->gram_scratch);
 }
 
 static void on_features(void *context, int tap, const float *f, size_t positions, int channels)
@@ -161,7 +147,7 @@ static void on_gradient(void *context, int tap, const float *f, size_t positions
     start = profile_add(PROFILE_PIXELS, start);
     for (int i = 0; i < o->targets.style_count; i++)
         if (o->targets.style[i].tap == tap)
-            gram_gradient(f, o->targets.style[i].direction, positions, channels, df);
+            gram_gradient(f, o->targets.style[i].direction, positions, channels, o->arithmetic, df);
     profile_add(PROFILE_GRAM, start);
 }
 

@@ -109,13 +109,15 @@ static double sum_of_gram_squares(const struct term *term)
 
 struct capture {
     struct term *terms;
+    enum arithmetic arithmetic;
     void *gram_scratch;
 };
 
 static void capture_style(void *context, int tap, const float *f, size_t positions, int channels)
 {
     struct capture *capture = context;
-    gram_matrix(f, positions, channels, capture->terms[tap].gram, capture->gram_scratch);
+    gram_matrix(f, positions, channels, capture->arithmetic, capture->terms[tap].gram,
+                capture->gram_scratch);
 }
 
 static void capture_content(void *context, int tap, const float *f, size_t positions, int channels)
@@ -168,13 +170,13 @@ static int capture_styles(const struct params *params, const struct plan *plan,
 {
     int status = 0;
     double pixels = (double)plan->full_height * plan->full_width;
-    struct capture capture = {.terms = o->style};
     if (o->style_count == 0)
         return 0;
+    struct capture capture = {.terms = o->style, .arithmetic = network_arithmetic(network)};
     for (int i = 0; i < o->style_count; i++) {
         struct term *term = &o->style[i];
         term->gram = malloc(term_gram_area(term) * sizeof *term->gram);
-        term->direction = floats_new(term_gram_area(term));
+        term->direction = floats_new(gram_direction_bytes(term->channels) / sizeof(float));
         if (!term->gram || !term->direction)
             return fail(err, E_ENVIRONMENT, "not enough memory for the style's Gram matrices");
     }
@@ -261,7 +263,8 @@ uint64_t targets_bytes(const struct targets *targets)
     for (int i = 0; i < targets->content_count; i++)
         bytes += term_elements(&targets->content[i]) * sizeof(float);
     for (int i = 0; i < targets->style_count; i++)
-        bytes += term_gram_area(&targets->style[i]) * (sizeof(double) + sizeof(float));
+        bytes += term_gram_area(&targets->style[i]) * sizeof(double) +
+                 gram_direction_bytes(targets->style[i].channels);
     return bytes;
 }
 

@@ -14,9 +14,9 @@ struct term {
     int tap;          /* in the plan's list */
     size_t positions; /* of the picture's feature map */
     int channels;
-    float *features;  /* content: P [positions][channels] */
-    double *gram;     /* style: A [channels][channels] */
-    float *direction; /* style: what gram_gradient takes, left by the forward pass */
+    float *features; /* content: P [positions][channels] */
+    double *gram;    /* style: A [channels][channels] */
+    void *direction; /* style: what gram_gradient takes, left by the forward pass */
 };
 
 /* Every content and every style term of a plan. Owned: targets_release. */

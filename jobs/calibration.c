@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char schema[] = "atelier-calibration-2";
+static const char schema[] = "atelier-calibration-3";
 static const char *const precision_names[CALIBRATION_PRECISIONS] = {"f32", "bf16"};
 
 /* --- the key --- */
@@ -94,12 +94,12 @@ static json_t *to_json(const struct calibration *c)
     for (int p = 0; p < CALIBRATION_PRECISIONS; p++)
         if (c->measured[p])
             json_object_set_new(convs, precision_names[p],
-                                json_pack("{sf so}", "prepare", c->prepare[p], "layers",
-                                          layers_to_json(c->conv[p])));
+                                json_pack("{sf so so}", "prepare", c->prepare[p], "layers",
+                                          layers_to_json(c->conv[p]), "gram",
+                                          layers_to_json(c->gram[p])));
     json_object_set_new(root, "sides", sides);
     json_object_set_new(root, "rates", numbers);
     json_object_set_new(root, "convolutions", convs);
-    json_object_set_new(root, "gram", layers_to_json(c->gram));
     return root;
 }
 
@@ -150,7 +150,8 @@ static bool precisions_from(const json_t *convs, struct calibration *out)
         if (!entry)
             continue;
         if (!seconds_from(json_object_get(entry, "prepare"), &out->prepare[p]) ||
-            !layers_from(json_object_get(entry, "layers"), out->conv[p]))
+            !layers_from(json_object_get(entry, "layers"), out->conv[p]) ||
+            !layers_from(json_object_get(entry, "gram"), out->gram[p]))
             return false;
         out->measured[p] = true;
     }
@@ -171,8 +172,7 @@ static bool from_json(const json_t *root, struct calibration *out)
         if (!seconds_from(json_object_get(numbers, rates[i].name), rate(out, i)))
             return false;
     return out->threads > 0 && out->workers > 0 &&
-           precisions_from(json_object_get(root, "convolutions"), out) &&
-           layers_from(json_object_get(root, "gram"), out->gram);
+           precisions_from(json_object_get(root, "convolutions"), out);
 }
 
 int calibration_read(const char *path, struct calibration *out, struct error *err)

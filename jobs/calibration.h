@@ -28,7 +28,7 @@ struct calibration {
     int workers; /* renders at work beside each other while it was measured, this included */
     bool measured[CALIBRATION_PRECISIONS];
     struct layer_seconds conv[CALIBRATION_PRECISIONS][VGG19_CONVS];
-    struct layer_seconds gram[VGG19_CONVS]; /* at the layer's own channels */
+    struct layer_seconds gram[CALIBRATION_PRECISIONS][VGG19_CONVS]; /* at its own channels */
     double
         prepare[CALIBRATION_PRECISIONS]; /* per kernel value: weights made ready for the engine */
     double builtin;                      /* per kernel value: the built-in network made */

@@ -48,32 +48,21 @@ static double least(double a, double b) { return b < a || !(a > 0) ? b : a; }
 /* What a run through the network fills in, at one size. */
 struct probe {
     struct layer_seconds *conv, *gram;
+    enum arithmetic arithmetic;
     int size;
     double mark;    /* clock when the last tap was left */
     double content; /* per value, of the largest layer seen */
-    double *matrix;
-    float *direction;
-    void *scratch;
+    double *target;
+    void *direction, *scratch;
 };
-
-static void compare_gram(struct probe *probe, int channels)
-{
-    size_t area = (size_t)channels * (size_t)channels;
-    double sum = 0;
-    for (size_t i = 0; i < area; i++) {
-        sum += probe->matrix[i] * probe->matrix[i];
-        probe->direction[i] = (float)(1e-9 * probe->matrix[i]);
-    }
-    probe->matrix[0] = sum;
-}
 
 static void on_features(void *context, int tap, const float *f, size_t positions, int channels)
 {
     struct probe *probe = context;
     double *forward = &probe->conv[tap].forward[probe->size], now = now_seconds();
     *forward = least(*forward, now - probe->mark);
-    gram_matrix(f, positions, channels, probe->matrix, probe->scratch);
-    compare_gram(probe, channels);
+    gram_compare(f, positions, channels, probe->arithmetic, probe->target, 1e-9, probe->direction,
+                 probe->scratch);
     double *gram = &probe->gram[tap].forward[probe->size];
     *gram = least(*gram, now_seconds() - now);
     if (tap == 0) {
@@ -94,7 +83,7 @@ static void on_gradient(void *context, int tap, const float *f, size_t positions
         double *backward = &probe->conv[tap + 1].backward[probe->size];
         *backward = least(*backward, now - probe->mark);
     }
-    gram_gradient(f, probe->direction, positions, channels, df);
+    gram_gradient(f, probe->direction, positions, channels, probe->arithmetic, df);
     double *gram = &probe->gram[tap].backward[probe->size];
     *gram = least(*gram, now_seconds() - now);
     probe->mark = now_seconds();
@@ -130,27 +119,31 @@ static int probe_new(int side, struct probe *probe, struct error *err)
         size_t bytes = gram_scratch_bytes((size_t)h * (size_t)w, vgg19_convs[i].out);
         scratch = bytes > scratch ? bytes : scratch;
     }
-    probe->matrix = malloc(area * sizeof *probe->matrix);
-    probe->direction = floats_new(area);
+    probe->target = calloc(area, sizeof *probe->target);
+    probe->direction = floats_new(gram_direction_bytes(CHANNELS_MOST) / sizeof(float));
     probe->scratch = floats_new(scratch / sizeof(float));
-    if (!probe->matrix || !probe->direction || !probe->scratch)
+    if (!probe->target || !probe->direction || !probe->scratch)
         return fail(err, E_ENVIRONMENT, "not enough memory to measure this machine");
     return 0;
 }
 
 static void probe_free(struct probe *probe)
 {
-    free(probe->matrix);
+    free(probe->target);
     free(probe->direction);
     free(probe->scratch);
 }
 
-static int measure_size(const struct network *network, int size, struct layer_seconds *conv,
-                        struct calibration *out, struct error *err)
+static int measure_size(const struct network *network, int size, struct calibration *out,
+                        struct error *err)
 {
     int status = 0, side = calibration_sides[size];
     size_t values = (size_t)side * (size_t)side * 3;
-    struct probe probe = {.conv = conv, .gram = out->gram, .size = size};
+    enum arithmetic arithmetic = network_arithmetic(network);
+    struct probe probe = {.conv = out->conv[arithmetic],
+                          .gram = out->gram[arithmetic],
+                          .arithmetic = arithmetic,
+                          .size = size};
     struct network_pass *pass = NULL;
     struct layer taps[VGG19_CONVS];
     float *picture = floats_new(values), *dpicture = floats_new(values);
@@ -197,7 +190,7 @@ static int measure_network(const struct vgg19_weights *weights, int precision,
     TRY(network_new(weights, POOLING_AVG, (enum arithmetic)precision, &network, err));
     out->prepare[precision] = (now_seconds() - start) / kernel_values(VGG19_CONVS);
     for (int i = 0; i < CALIBRATION_SIZES; i++)
-        TRY(measure_size(network, i, out->conv[precision], out, err));
+        TRY(measure_size(network, i, out, err));
     out->measured[precision] = true;
 done:
     network_free(network);

@@ -31,9 +31,10 @@ void cost_model_threads(struct cost_model *model, int threads)
 {
     struct calibration *c = &model->calibration;
     double doublings = log2((double)threads / c->threads), factor = pow(2 * 0.9, -doublings);
-    for (int p = 0; p < CALIBRATION_PRECISIONS; p++)
+    for (int p = 0; p < CALIBRATION_PRECISIONS; p++) {
         scale_layers(c->conv[p], factor);
-    scale_layers(c->gram, factor);
+        scale_layers(c->gram[p], factor);
+    }
     c->content *= factor;
     c->pixel *= factor;
     c->threads = threads;
@@ -78,11 +79,11 @@ static double conv_seconds(const struct calibration *c, int precision, int conv,
     return interpolate(backward ? layer->backward : layer->forward, conv, tiled(h, w));
 }
 
-static double gram_seconds(const struct calibration *c, struct layer layer, int height, int width,
-                           bool backward)
+static double gram_seconds(const struct calibration *c, int precision, struct layer layer,
+                           int height, int width, bool backward)
 {
     int h, w;
-    const struct layer_seconds *gram = &c->gram[layer.conv];
+    const struct layer_seconds *gram = &c->gram[precision][layer.conv];
     layer_size(layer, height, width, &h, &w);
     return interpolate(backward ? gram->backward : gram->forward, layer.conv, (double)h * w);
 }
@@ -126,8 +127,8 @@ static double evaluation_seconds(const struct calibration *c, const struct plan 
     for (int i = 0; i < convs; i++)
         seconds += conv_seconds(c, precision, i, height, width, true);
     for (int i = 0; i < plan->style.count; i++)
-        seconds += gram_seconds(c, plan->style.layer[i], height, width, false) +
-                   gram_seconds(c, plan->style.layer[i], height, width, true);
+        seconds += gram_seconds(c, precision, plan->style.layer[i], height, width, false) +
+                   gram_seconds(c, precision, plan->style.layer[i], height, width, true);
     return seconds;
 }
 
@@ -138,8 +139,8 @@ static double targets_seconds(const struct calibration *c, const struct plan *pl
     double seconds = forward_seconds(c, precision, content, plan->full_height, plan->full_width) +
                      forward_seconds(c, precision, style, plan->style_height, plan->style_width);
     for (int i = 0; i < plan->style.count; i++)
-        seconds +=
-            gram_seconds(c, plan->style.layer[i], plan->style_height, plan->style_width, false);
+        seconds += gram_seconds(c, precision, plan->style.layer[i], plan->style_height,
+                                plan->style_width, false);
     return seconds;
 }
 

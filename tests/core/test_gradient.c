@@ -256,64 +256,164 @@ static void content_kernels_match_reference(void **state)
 static const struct {
     size_t positions;
     int channels;
-} gram_shapes[] = {{1, 16}, {2, 64}, {777, 48}, {4096, 64}, {4097, 16}, {9000, 144}, {35, 512}};
+} gram_shapes[] = {{1, 16},   {2, 64},     {777, 48},   {4096, 64},  {4097, 16},
+                   {35, 512}, {9000, 144}, {2061, 256}, {525000, 16}};
+
+/* Every arithmetic's own bound, by the largest value. */
+static const double gram_limits[] = {[ARITHMETIC_F32] = 2e-6, [ARITHMETIC_BF16] = 8e-3};
+
+static float *gram_features(size_t k)
+{
+    return noise_new(k, gram_shapes[k].positions * (size_t)gram_shapes[k].channels, 3);
+}
+
+static void check_gram(size_t k, enum arithmetic arithmetic)
+{
+    size_t positions = gram_shapes[k].positions;
+    int channels = gram_shapes[k].channels;
+    size_t area = (size_t)channels * (size_t)channels;
+    float *f = gram_features(k);
+    double *g = malloc(area * sizeof *g), *want = malloc(area * sizeof *want);
+    void *scratch = junk_new(gram_scratch_bytes(positions, channels));
+    memset(g, 0xFF, area * sizeof *g); /* NaN */
+    gram_matrix(f, positions, channels, arithmetic, g, scratch);
+    gram_matrix_ref(f, positions, channels, want);
+    char what[64];
+    snprintf(what, sizeof what, "Gram matrix of %zu x %d, arithmetic %d", positions, channels,
+             arithmetic);
+    assert_same_gradient(what, g, want, area, gram_limits[arithmetic]);
+    for (int i = 0; i < channels; i++)
+        for (int j = 0; j < channels; j++)
+            assert_true(g[i * channels + j] == g[j * channels + i]);
+    free(f);
+    free(g);
+    free(want);
+    free(scratch);
+}
 
 static void gram_matches_reference(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < sizeof gram_shapes / sizeof *gram_shapes; k++) {
-        size_t positions = gram_shapes[k].positions;
-        int channels = gram_shapes[k].channels;
-        size_t area = (size_t)channels * (size_t)channels;
-        float *f = noise_new(k, positions * (size_t)channels, 3);
-        double *g = malloc(area * sizeof *g), *want = malloc(area * sizeof *want);
-        void *scratch = junk_new(gram_scratch_bytes(positions, channels));
-        memset(g, 0xFF, area * sizeof *g); /* NaN */
-        gram_matrix(f, positions, channels, g, scratch);
-        gram_matrix_ref(f, positions, channels, want);
-        char what[64];
-        snprintf(what, sizeof what, "Gram matrix of %zu x %d", positions, channels);
-        assert_same_gradient(what, g, want, area, 2e-6);
-        for (int i = 0; i < channels; i++)
-            for (int j = 0; j < channels; j++)
-                assert_true(g[i * channels + j] == g[j * channels + i]);
-        free(f);
-        free(g);
-        free(want);
-        free(scratch);
-    }
+    for (size_t k = 0; k < sizeof gram_shapes / sizeof *gram_shapes; k++)
+        for (int a = ARITHMETIC_F32; a <= ARITHMETIC_BF16; a++)
+            check_gram(k, (enum arithmetic)a);
 }
 
-/* The gradient of sum(w * G) with symmetric signed w, by its formula and by differences of the
- * reference, on top of what df holds already. */
+/* The distance and, behind the direction's layout, its gradient: against a target and the Gram
+ * matrix as gram_matrix makes them. */
+static void check_compare(size_t k, enum arithmetic arithmetic)
+{
+    size_t positions = gram_shapes[k].positions, n = (size_t)gram_shapes[k].channels;
+    float *f = gram_features(k), *d = nan_new(n * n), *w = noise_new(k + 50, n * n, 1);
+    float *df = noise_new(k + 90, positions * n, 0.1f),
+          *want_df = noise_new(k + 90, positions * n, 0.1f);
+    double *g = malloc(n * n * sizeof *g), *target = malloc(n * n * sizeof *target), want = 0;
+    void *scratch = junk_new(gram_scratch_bytes(positions, (int)n));
+    void *direction = junk_new(gram_direction_bytes((int)n));
+    memset(direction, 0xFF, gram_direction_bytes((int)n)); /* NaN */
+    gram_matrix(f, positions, (int)n, arithmetic, g, scratch);
+    for (size_t i = 0; i < n * n; i++) {
+        target[i] = (double)w[i / n * n + i % n] + (double)w[i % n * n + i / n];
+        d[i] = (float)(0.7 * (g[i] - target[i]));
+        want += (g[i] - target[i]) * (g[i] - target[i]);
+    }
+    memset(scratch, 0xA5, gram_scratch_bytes(positions, (int)n));
+    double got = gram_compare(f, positions, (int)n, arithmetic, target, 0.7, direction, scratch);
+    print_message("distance %.17g, from the matrix %.17g (%zu x %zu)\n", got, want, positions, n);
+    assert_true(fabs(got - want) <= 1e-12 * want);
+    gram_gradient(f, direction, positions, (int)n, arithmetic, df);
+    gram_direction(d, (int)n, arithmetic, direction);
+    gram_gradient(f, direction, positions, (int)n, arithmetic, want_df);
+    assert_memory_equal(df, want_df, positions * n * sizeof *df);
+    free(f);
+    free(d);
+    free(w);
+    free(df);
+    free(want_df);
+    free(g);
+    free(target);
+    free(scratch);
+    free(direction);
+}
+
+static void gram_compare_is_the_matrix_against_the_target(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof gram_shapes / sizeof *gram_shapes; k++)
+        for (int a = ARITHMETIC_F32; a <= ARITHMETIC_BF16; a++)
+            check_compare(k, (enum arithmetic)a);
+}
+
+/* The gradient of sum(w * G) with symmetric signed w, by its formula, on top of what df holds
+ * already. */
+static void check_gram_gradient(size_t k, enum arithmetic arithmetic)
+{
+    size_t positions = gram_shapes[k].positions, n = (size_t)gram_shapes[k].channels;
+    size_t count = positions * n;
+    float *f = gram_features(k), *w = noise_new(k + 50, n * n, 1);
+    float *df = noise_new(k + 90, count, 0.1f), *d = nan_new(n * n);
+    void *direction = junk_new(gram_direction_bytes((int)n));
+    double *want = doubles_of(df, count);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++)
+            d[i * n + j] = (w[i * n + j] + w[j * n + i]) / (float)positions;
+    for (size_t p = 0; p < count; p += n)
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < n; j++)
+                want[p + j] += (double)f[p + i] * (double)d[i * n + j];
+    gram_direction(d, (int)n, arithmetic, direction);
+    gram_gradient(f, direction, positions, (int)n, arithmetic, df);
+    double *got = doubles_of(df, count);
+    char what[64];
+    snprintf(what, sizeof what, "Gram gradient of %zu x %zu, arithmetic %d", positions, n,
+             arithmetic);
+    assert_same_gradient(what, got, want, count, gram_limits[arithmetic]);
+    free(f);
+    free(w);
+    free(df);
+    free(d);
+    free(direction);
+    free(want);
+    free(got);
+}
+
 static void gram_gradient_matches_reference(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < sizeof gram_shapes / sizeof *gram_shapes; k++) {
-        size_t positions = gram_shapes[k].positions, n = (size_t)gram_shapes[k].channels;
-        size_t count = positions * n;
-        float *f = noise_new(k, count, 3), *w = noise_new(k + 50, n * n, 1);
-        float *df = noise_new(k + 90, count, 0.1f), *d = nan_new(n * n);
-        double *want = doubles_of(df, count);
-        for (size_t i = 0; i < n; i++)
-            for (size_t j = 0; j < n; j++)
-                d[i * n + j] = (w[i * n + j] + w[j * n + i]) / (float)positions;
-        for (size_t p = 0; p < count; p += n)
-            for (size_t i = 0; i < n; i++)
-                for (size_t j = 0; j < n; j++)
-                    want[p + j] += (double)f[p + i] * (double)d[i * n + j];
-        gram_gradient(f, d, positions, (int)n, df);
-        double *got = doubles_of(df, count);
-        char what[64];
-        snprintf(what, sizeof what, "Gram gradient of %zu x %zu", positions, n);
-        assert_same_gradient(what, got, want, count, 2e-6);
-        free(f);
-        free(w);
-        free(df);
-        free(d);
-        free(want);
-        free(got);
+    for (size_t k = 0; k < sizeof gram_shapes / sizeof *gram_shapes; k++)
+        for (int a = ARITHMETIC_F32; a <= ARITHMETIC_BF16; a++)
+            check_gram_gradient(k, (enum arithmetic)a);
+}
+
+/* Across blocks of positions, and across waves of blocks. */
+static void gram_gives_the_same_bytes_at_any_number_of_threads(void **state)
+{
+    (void)state;
+    enum { POSITIONS = 16500, CHANNELS = 512, AREA = CHANNELS * CHANNELS };
+    float *f = noise_new(5, (size_t)POSITIONS * CHANNELS, 2);
+    double *g[3], *target = calloc(AREA, sizeof *target), loss[3];
+    void *direction[3], *scratch = junk_new(gram_scratch_bytes(POSITIONS, CHANNELS));
+    for (int a = ARITHMETIC_F32; a <= ARITHMETIC_BF16; a++) {
+        for (int t = 0; t < 3; t++) {
+            threads_use(t + 1);
+            g[t] = malloc(AREA * sizeof *g[t]);
+            direction[t] = junk_new(gram_direction_bytes(CHANNELS));
+            gram_matrix(f, POSITIONS, CHANNELS, (enum arithmetic)a, g[t], scratch);
+            loss[t] = gram_compare(f, POSITIONS, CHANNELS, (enum arithmetic)a, target, 1,
+                                   direction[t], scratch);
+            assert_true(loss[t] == loss[0] && loss[t] > 0);
+            assert_memory_equal(g[t], g[0], AREA * sizeof *g[t]);
+            assert_memory_equal(direction[t], direction[0], gram_direction_bytes(CHANNELS) / 2);
+        }
+        for (int t = 0; t < 3; t++) {
+            free(g[t]);
+            free(direction[t]);
+        }
     }
+    threads_use(0);
+    free(f);
+    free(target);
+    free(scratch);
 }
 
 static double weighted_gram(const float *f, const float *w, size_t positions, int channels,
@@ -333,12 +433,14 @@ static void gram_gradient_matches_differences(void **state)
     const float step = 0x1p-6f; /* G is quadratic: central differences are exact */
     float *f = noise_new(4, COUNT, 1), *w = noise_new(5, CHANNELS * CHANNELS, 1);
     float *d = nan_new(CHANNELS * CHANNELS), *df = junk_new(COUNT * sizeof *df);
+    void *direction = junk_new(gram_direction_bytes(CHANNELS));
     double g[CHANNELS * CHANNELS], want[COUNT];
     for (int i = 0; i < CHANNELS; i++)
         for (int j = 0; j < CHANNELS; j++)
             d[i * CHANNELS + j] = (w[i * CHANNELS + j] + w[j * CHANNELS + i]) / POSITIONS;
     memset(df, 0, COUNT * sizeof *df);
-    gram_gradient(f, d, POSITIONS, CHANNELS, df);
+    gram_direction(d, CHANNELS, ARITHMETIC_F32, direction);
+    gram_gradient(f, direction, POSITIONS, CHANNELS, ARITHMETIC_F32, df);
     for (int i = 0; i < COUNT; i++) {
         float x = roundf(f[i] * 0x1p16f) * 0x1p-16f; /* x +- step is exact */
         f[i] = x + step;
@@ -515,6 +617,8 @@ int main(void)
         cmocka_unit_test(relu_lets_nan_and_infinity_through),
         cmocka_unit_test(content_kernels_match_reference),
         cmocka_unit_test(gram_matches_reference),
+        cmocka_unit_test(gram_compare_is_the_matrix_against_the_target),
+        cmocka_unit_test(gram_gives_the_same_bytes_at_any_number_of_threads),
         cmocka_unit_test(gram_gradient_matches_reference),
         cmocka_unit_test(gram_gradient_matches_differences),
         cmocka_unit_test(tv_gradient_matches_differences),

@@ -99,8 +99,8 @@ static void gram_is_unchanged_by_permuting_pixels(void **state)
     void *scratch = junk_new(gram_scratch_bytes(POSITIONS, CHANNELS));
     for (size_t p = 0; p < POSITIONS; p++) /* 5003 is prime: a permutation */
         memcpy(shuffled + p * CHANNELS, f + p * 1234 % POSITIONS * CHANNELS, CHANNELS * sizeof *f);
-    gram_matrix(f, POSITIONS, CHANNELS, g, scratch);
-    gram_matrix(shuffled, POSITIONS, CHANNELS, h, scratch);
+    gram_matrix(f, POSITIONS, CHANNELS, ARITHMETIC_F32, g, scratch);
+    gram_matrix(shuffled, POSITIONS, CHANNELS, ARITHMETIC_F32, h, scratch);
     for (int i = 0; i < AREA; i++) {
         double error = fabs(g[i] - h[i]);
         largest = error <= largest ? largest : error;

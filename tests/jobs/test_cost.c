@@ -26,12 +26,12 @@ static struct calibration linear_machine(void)
             int h, w, side = calibration_sides[k];
             layer_size((struct layer){i, LAYER_RELU}, side, side, &h, &w);
             for (int p = 0; p < CALIBRATION_PRECISIONS; p++) {
-                double rate = p == 0 ? conv_rate : conv_rate / 4;
+                double share = p == 0 ? 1 : 0.25, rate = share * conv_rate;
                 c.conv[p][i].forward[k] = rate * h * w;
                 c.conv[p][i].backward[k] = 2 * rate * h * w;
+                c.gram[p][i].forward[k] = share * gram_rate * h * w;
+                c.gram[p][i].backward[k] = share * 2 * gram_rate * h * w;
             }
-            c.gram[i].forward[k] = gram_rate * h * w;
-            c.gram[i].backward[k] = 2 * gram_rate * h * w;
         }
     return c;
 }
@@ -117,7 +117,7 @@ static void odd_sides_count_as_whole_tiles(void **state)
 {
     (void)state;
     struct cost_model model = linear_model();
-    model.calibration.gram[0] = (struct layer_seconds){0};
+    model.calibration.gram[0][0] = (struct layer_seconds){0};
     struct params params = two_convs();
     struct plan odd = plan_of(&params, 101, 97), even = plan_of(&params, 104, 100);
     assert_close(cost_of_evaluations(&model, &params, &odd, 1),
@@ -129,8 +129,6 @@ static void precision_chooses_its_times(void **state)
 {
     (void)state;
     struct cost_model model = linear_model();
-    for (int i = 0; i < VGG19_CONVS; i++)
-        model.calibration.gram[i] = (struct layer_seconds){0};
     struct params params = two_convs();
     struct plan plan = plan_of(&params, 256, 256);
     double f32 = cost_of_evaluations(&model, &params, &plan, 10);
@@ -242,7 +240,7 @@ static void calibration_comes_back_from_its_file(void **state)
     assert_string_equal(again.machine, c.machine);
     assert_string_equal(again.date, c.date);
     assert_close(again.conv[1][15].backward[3], c.conv[1][15].backward[3]);
-    assert_close(again.gram[0].forward[0], c.gram[0].forward[0]);
+    assert_close(again.gram[1][0].forward[0], c.gram[1][0].forward[0]);
     assert_close(again.prepare[0], 1e-9);
     assert_close(again.lbfgs_pair, 1.25e-9);
     assert_true(again.measured[0] && again.measured[1]);
@@ -252,7 +250,7 @@ static void calibration_comes_back_from_its_file(void **state)
 static void calibration_of_another_kind_is_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"{}", "[1]", "{\"schema\": \"atelier-calibration-2\"}",
+    static const char *const wrong[] = {"{}", "[1]", "{\"schema\": \"atelier-calibration-3\"}",
                                         "no", ""};
     struct calibration c = {.threads = 7};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {

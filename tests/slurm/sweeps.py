@@ -27,10 +27,10 @@ def write_calibration(path, rate=RATE):
     rates = dict.fromkeys(["builtin", "content", "pixel", "lbfgs_outer", "lbfgs_step", "lbfgs_pair",
                            "adam_step", "decode", "encode", "digest", "touch", "launch"], 0.0)
     path.write_text(json.dumps({
-        "schema": "atelier-calibration-2", "machine": "a made-up machine; nothing else",
+        "schema": "atelier-calibration-3", "machine": "a made-up machine; nothing else",
         "date": "2026-01-31T12:34:56Z", "threads": 1, "workers": 1, "sides": SIDES, "rates": rates,
-        "convolutions": {name: {"prepare": 0.0, "layers": layers(rate)} for name in ["f32", "bf16"]},
-        "gram": layers(0.0)}))
+        "convolutions": {name: {"prepare": 0.0, "layers": layers(rate), "gram": layers(0.0)}
+                         for name in ["f32", "bf16"]}}))
 
 
 class WithSweep(InFolder):
