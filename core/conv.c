@@ -2,6 +2,9 @@
 
 #include "conv_engine.h"
 #include "memory.h"
+#if ATELIER_ONEDNN
+#include "onednn.h"
+#endif
 #include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,25 +16,109 @@ void gemm(int rows, int columns, int depth, const float *a, const float *b, bool
                 depth, 1, a, depth, b, transposed ? depth : columns, 0, c, columns);
 }
 
-const char *conv_missing(enum arithmetic arithmetic)
+#if !ATELIER_ONEDNN
+
+/* Names without anything behind them. */
+static const char *missing_onednn(void)
 {
-    return arithmetic == ARITHMETIC_F32 || kernels_get()->product_bf16
-               ? NULL
-               : "a processor with AVX512-BF16";
+    return "a build with oneDNN (install libdnnl-dev and build again)";
 }
 
-/* The table of engines. The first layer's few input channels make the least of the work and stay
- * in float32. */
+const struct conv_engine conv_engine_onednn_bf16 = {
+    .name = "onednn-bf16", .arithmetic = ARITHMETIC_BF16, .missing = missing_onednn};
+const struct conv_engine conv_engine_onednn_split = {
+    .name = "onednn-split", .arithmetic = ARITHMETIC_F32, .missing = missing_onednn};
+
+static bool onednn_has_matrix_units(void) { return false; }
+
+#endif
+
+static const struct conv_engine *const engines[CONV_ENGINES] = {
+    &conv_engine_columns, &conv_engine_winograd, &conv_engine_winograd_bf16,
+    &conv_engine_onednn_bf16, &conv_engine_onednn_split};
+
+static const char *missing(const struct conv_engine *engine)
+{
+    return engine->missing ? engine->missing() : NULL;
+}
+
+/* The table of engines: an arithmetic gets the first row that does it and misses nothing. */
+static const struct {
+    bool wants_matrix_units;
+    const struct conv_engine *engine;
+} choices[] = {
+    {true, &conv_engine_onednn_bf16},
+    {true, &conv_engine_onednn_split},
+    {false, &conv_engine_winograd_bf16},
+    {false, &conv_engine_winograd},
+};
+
+static const struct conv_engine *best_engine(enum arithmetic arithmetic)
+{
+    bool matrix_units = onednn_has_matrix_units();
+    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
+        const struct conv_engine *engine = choices[i].engine;
+        if (engine->arithmetic == arithmetic && !missing(engine) &&
+            (matrix_units || !choices[i].wants_matrix_units))
+            return engine;
+    }
+    return NULL;
+}
+
+/* What ATELIER_ENGINE asks for: NULL for nothing, and for a name that there is not. */
+static const struct conv_engine *wanted_engine(void)
+{
+    const char *wanted = getenv("ATELIER_ENGINE");
+    for (int i = 0; wanted && i < CONV_ENGINES; i++)
+        if (strcmp(wanted, engines[i]->name) == 0)
+            return engines[i];
+    return NULL;
+}
+
+const char *conv_missing(enum arithmetic arithmetic)
+{
+    return best_engine(arithmetic) ? NULL : missing(&conv_engine_winograd_bf16);
+}
+
+void conv_engines(struct conv_engine_info list[CONV_ENGINES])
+{
+    for (int i = 0; i < CONV_ENGINES; i++)
+        list[i] = (struct conv_engine_info){.name = engines[i]->name,
+                                            .arithmetic = engines[i]->arithmetic,
+                                            .missing = missing(engines[i])};
+}
+
+int conv_check(struct error *err)
+{
+    const char *wanted = getenv("ATELIER_ENGINE");
+    const struct conv_engine *engine = wanted_engine();
+    if (engine && missing(engine))
+        return fail(err, E_INPUT, "the engine '%s' (ATELIER_ENGINE) needs %s", wanted,
+                    missing(engine));
+    if (wanted && !engine)
+        return fail(err, E_INPUT,
+                    "there is no engine '%s' (ATELIER_ENGINE): columns, winograd, winograd-bf16, "
+                    "onednn-bf16 or onednn-split",
+                    wanted);
+    return 0;
+}
+
+/* The first layer's few input channels make the least of the work and stay in float32. */
 static const struct conv_engine *choose_engine(int in, enum arithmetic arithmetic)
 {
+    const struct conv_engine *wanted = wanted_engine();
     if (in % LANES != 0)
         return &conv_engine_columns;
-    return arithmetic == ARITHMETIC_BF16 ? &conv_engine_winograd_bf16 : &conv_engine_winograd;
+    return wanted && wanted->arithmetic == arithmetic && !missing(wanted) ? wanted
+                                                                          : best_engine(arithmetic);
 }
 
 int conv_new(const float *kernel, const float *bias, int in, int out, enum arithmetic arithmetic,
              struct conv **conv, struct error *err)
 {
+    int status = conv_check(err);
+    if (status != 0)
+        return status;
     const struct conv_engine *engine = choose_engine(in, arithmetic);
     struct conv *made = calloc(1, sizeof *made);
     if (made) {

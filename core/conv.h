@@ -6,10 +6,14 @@
  *
  * The engine is chosen from the arithmetic asked for, the shape, the processor and the libraries,
  * never by timing:
- *   winograd       float32: F(4x4,3x3) on single-thread sgemms; channels in and out multiples of 16
- *   winograd-bf16  bfloat16: the same, both factors of the products rounded
- *   columns        either: im2col and single-thread sgemms in float32; for few input channels, the
- *                  picture itself
+ *   onednn-bf16    bfloat16, where the processor has matrix units (AMX) and the build oneDNN:
+ *                  direct, both factors of the products rounded
+ *   onednn-split   float32, there: three products of factors split into two bfloat16
+ *   winograd-bf16  bfloat16, elsewhere: F(4x4,3x3), both factors of the products rounded
+ *   winograd       float32, elsewhere: F(4x4,3x3) on single-thread sgemms
+ *   columns        the picture itself, in float32, and any other number of input channels that is
+ *                  not a multiple of 16: im2col and single-thread sgemms
+ * ATELIER_ENGINE in the environment names one to take instead where its arithmetic is asked for.
  * Results do not depend on the number of threads: fixed blocks, nothing summed across threads. */
 #ifndef ATELIER_CONV_H
 #define ATELIER_CONV_H
@@ -25,11 +29,23 @@ struct conv;
  * values are those of a history's precision column. */
 enum arithmetic { ARITHMETIC_F32, ARITHMETIC_BF16 };
 
+/* Every engine of this program, in the order of conv.c. */
+enum { CONV_ENGINES = 5 };
+struct conv_engine_info {
+    const char *name;
+    enum arithmetic arithmetic;
+    const char *missing; /* NULL where it runs here */
+};
+void conv_engines(struct conv_engine_info list[CONV_ENGINES]);
+
+/* Refuses an ATELIER_ENGINE that there is not or that cannot run here. Errors: E_INPUT. */
+int conv_check(struct error *err);
+
 /* NULL where that arithmetic can be had here, else what is missing. */
 const char *conv_missing(enum arithmetic arithmetic);
 
 /* Prepares kernel [3][3][in][out] and bias [out], both copied. out must be a multiple of 16.
- * Owned: conv_free. */
+ * Errors: as conv_check; E_ENVIRONMENT. Owned: conv_free. */
 int conv_new(const float *kernel, const float *bias, int in, int out, enum arithmetic arithmetic,
              struct conv **conv, struct error *err);
 void conv_free(struct conv *conv);

@@ -38,7 +38,7 @@ struct conv_plan {
 };
 
 extern const struct conv_engine conv_engine_columns, conv_engine_winograd,
-    conv_engine_winograd_bf16;
+    conv_engine_winograd_bf16, conv_engine_onednn_bf16, conv_engine_onednn_split;
 
 /* c [rows][columns] = a [rows][depth] * b, row-major, on the calling thread. b is [depth][columns],
  * or [columns][depth] if transposed. */

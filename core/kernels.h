@@ -71,6 +71,11 @@ struct kernels {
     void (*product_bf16)(int rows, int columns, int depth, const uint16_t *a, const uint16_t *b,
                          int first, int last, float *c);
 
+    /* hi = x rounded to bfloat16, 0 where mask (unless NULL) has a 0; lo (unless NULL) = what is
+     * left, rounded. count elements. NULL where the processor has no such arithmetic. */
+    void (*split_bf16)(const float *x, const mask_word *mask, size_t count, uint16_t *hi,
+                       uint16_t *lo);
+
     /* y = epilogue(x) on count elements (a multiple of channels, which bias repeats over); the
      * mask begins at the same element. y may be x. */
     void (*finish)(const float *x, size_t count, int channels, const struct epilogue *epilogue,

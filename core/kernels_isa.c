@@ -212,6 +212,21 @@ static void winograd_input_bf16(const struct tiling *tiling, const float *x, con
     transform_tiles(tiling, x, mask, first, last, true, v, plane);
 }
 
+static void split_bf16(const float *x, const mask_word *mask, size_t count, uint16_t *hi,
+                       uint16_t *lo)
+{
+    for (size_t i = 0; i < count; i += LANES) {
+        vec value = mask ? load_masked(x + i, mask[i / LANES]) : load(x + i);
+        __m256i high = (__m256i)_mm512_cvtneps_pbh((__m512)value);
+        memcpy(hi + i, &high, sizeof high);
+        if (!lo)
+            continue;
+        vec kept = (vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16);
+        __m256i low = (__m256i)_mm512_cvtneps_pbh((__m512)(value - kept));
+        memcpy(lo + i, &low, sizeof low);
+    }
+}
+
 /* The most rows whose sums, two registers each, are held at once: 28 of 32 registers. */
 enum { SUM_ROWS = 14 };
 
@@ -484,6 +499,7 @@ const struct kernels KERNELS_TABLE = {
 #ifdef __AVX512BF16__
     .winograd_input_bf16 = winograd_input_bf16,
     .product_bf16 = product_bf16,
+    .split_bf16 = split_bf16,
     .probe_bf16 = probe_bf16,
 #endif
     .winograd_output = winograd_output,

@@ -227,6 +227,7 @@ int plan_make_sized(const struct params *params, const struct plan_sizes *sizes,
 {
     int status = 0;
     struct plan made = {0};
+    TRY(conv_check(err));
     const char *missing =
         params->precision == PRECISION_BF16 ? conv_missing(ARITHMETIC_BF16) : NULL;
     if (missing)
