@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include "commit.h"
+#include "conv.h"
 #include "fetch.h"
 #include "mapped.h"
 #include "numerics.h"
@@ -8,14 +9,26 @@
 #include "threads.h"
 #include <stdio.h>
 
+static void print_engines(void)
+{
+    struct conv_engine_info list[CONV_ENGINES];
+    conv_engines(list);
+    printf("engines          f32: %s; bf16: %s; first layer: %s\n",
+           conv_engine(LANES, LANES, ARITHMETIC_F32),
+           conv_missing(ARITHMETIC_BF16) ? "none" : conv_engine(LANES, LANES, ARITHMETIC_BF16),
+           conv_engine(3, LANES, ARITHMETIC_F32));
+    for (int i = 0; i < CONV_ENGINES; i++)
+        if (list[i].missing)
+            printf("                 %s: needs %s\n", list[i].name, list[i].missing);
+}
+
 void print_version(void)
 {
     struct library list[LIBRARIES_CORE];
     libraries_core(list);
     printf("atelier %s (commit %s)\n", ATELIER_VERSION, ATELIER_COMMIT);
     printf("instruction set  %s\n", numerics_instruction_set());
-    printf("engines          f32: winograd (3x3, 16+ channels), columns (first layer)\n");
-    printf("                 bf16: none in this build\n");
+    print_engines();
     printf("processors       %d for this process\n", threads_available());
     for (int i = 0; i < LIBRARIES_CORE; i++)
         printf("%-16s %s\n", list[i].name, list[i].version);

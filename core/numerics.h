@@ -9,10 +9,10 @@ struct library {
     char name[24];
     char version[96];
 };
-enum { LIBRARIES_CORE = 6 };
+enum { LIBRARIES_CORE = 7 };
 void libraries_core(struct library list[LIBRARIES_CORE]);
 
-/* "0.1.0 1a2b3c; avx512; OpenBLAS 0.3.21 SkylakeX; ..." */
+/* "0.1.0 1a2b3c; avx512; winograd; OpenBLAS 0.3.21 SkylakeX; ..." */
 void numerics_fingerprint(const char *version, char *text, size_t size);
 
 /* The instruction set in use: "avx512". */

@@ -247,6 +247,16 @@ class Parameters(Refusing):
         finally:
             del os.environ["ATELIER_ISA"]
 
+    def test_engine_that_there_is_not_or_that_cannot_run(self):
+        os.environ["ATELIER_ENGINE"] = "onednn-fp8"
+        try:
+            self.refused("no engine 'onednn-fp8'", "ATELIER_ENGINE", "winograd", "onednn-split")
+            os.environ.update(ATELIER_ENGINE="onednn-bf16", ATELIER_ISA="avx2")
+            self.refused("engine 'onednn-bf16'", "needs")
+        finally:
+            del os.environ["ATELIER_ENGINE"]
+            os.environ.pop("ATELIER_ISA", None)
+
     def check_words(self, expected, *words):
         before = self.listing()
         result = self.atelier("render", *words)

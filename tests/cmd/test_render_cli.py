@@ -494,7 +494,9 @@ class Help(InFolder):
         text = self.said("--version")
         self.assertRegex(text, r"^atelier \d+\.\d+\.\d+ ")
         self.assertWords(text, "OpenBLAS", "liblbfgs", "zimg", "libpng", "libjpeg", "OpenSSL",
-                         "HDF5", "instruction set", "winograd", "bf16")
+                         "oneDNN", "HDF5", "instruction set")
+        self.assertRegex(text, r"(?m)^engines +f32: (winograd|onednn-split); "
+                               r"bf16: (none|winograd-bf16|onednn-bf16); first layer: columns$")
         self.assertRegex(text, r"(?m)^OpenBLAS file +/.*openblas")
 
     def test_unknown_command_names_the_nearest(self):

@@ -100,6 +100,52 @@ class Threads(Disturbed):
         self.assertUndisturbed()
 
 
+class Engines(Disturbed):
+    """Each that runs here, asked for by name."""
+    PRECISION = {"columns": "f32", "winograd": "f32", "winograd-bf16": "bf16",
+                 "onednn-bf16": "bf16", "onednn-split": "f32"}
+
+    def available(self):
+        self.addCleanup(os.environ.pop, "ATELIER_ENGINE", None)
+        for name, precision in self.PRECISION.items():
+            os.environ["ATELIER_ENGINE"] = name
+            dry = self.atelier("render", *flags({"precision": precision}), "--dry-run")
+            if dry.returncode == INPUT:
+                self.assertIn("needs", dry.stderr)
+                continue
+            with self.subTest(name):
+                yield name, precision
+
+    def test_the_whole_network_gives_the_same_bytes_at_any_number_of_threads(self):
+        for name, precision in self.available():
+            whole = {"content_layers": None, "style_layers": None, "iterations": 1, "maxfun": 3,
+                     "size": 77, "precision": precision}
+            self.undisturbed({**whole, "threads": 1})
+            for threads in (2, 3):
+                self.render(**whole, threads=threads)
+                facts = attributes(self.path("out.h5"))
+                self.assertIn(f"{name}: ", facts["engines"])
+                self.assertIn(name, facts["numerics"])
+                self.assertUndisturbed()
+            shutil.rmtree(self.path("expected"))
+
+    def test_goes_on_where_it_was_but_not_with_another_engine(self):
+        for name, precision in self.available():
+            overrides = {**OPTIMIZERS["lbfgs"], "precision": precision}
+            self.undisturbed(overrides)
+            self.interrupt(overrides)
+            shutil.copy(self.path(CHECKPOINT), self.path("expected"))
+            self.assertIn("resuming after", self.render(**overrides).stderr)
+            self.assertUndisturbed()
+            shutil.move(self.path("expected") / CHECKPOINT, self.path(CHECKPOINT))
+            os.environ["ATELIER_ENGINE"] = "winograd" if name == "columns" else "columns"
+            if precision == "f32":
+                self.assertNotIn("resuming after", self.render(**overrides).stderr)
+            else:
+                self.path(CHECKPOINT).unlink()
+            shutil.rmtree(self.path("expected"))
+
+
 class Interrupted(Disturbed):
     def test_leaves_a_checkpoint_and_says_how_to_go_on(self):
         for number in SIGNALS:

@@ -37,11 +37,18 @@ static bool use(int engine)
 
 static void use_any(void) { unsetenv("ATELIER_ENGINE"); }
 
+/* A convolution, its gradient where a mask has 0s, and what the plain loops make of them. */
 struct problem {
     struct shape shape;
     size_t x_count, y_count;
     float *kernel, *bias, *x, *dy;
+    mask_word *mask;
+    float *y, *dx, *masked_dx;
 };
+
+static mask_word *mask_new(size_t count) { return junk_new(count / LANES * sizeof(mask_word)); }
+
+static int bit(const mask_word *mask, size_t i) { return mask[i / LANES] >> i % LANES & 1; }
 
 static struct problem problem_new(struct shape s, uint64_t seed)
 {
@@ -56,12 +63,36 @@ static struct problem problem_new(struct shape s, uint64_t seed)
     return p;
 }
 
+static void solve(struct problem *p)
+{
+    struct shape s = p->shape;
+    float *dy = nan_new(p->y_count);
+    p->y = nan_new(p->y_count);
+    p->dx = nan_new(p->x_count);
+    p->masked_dx = nan_new(p->x_count);
+    p->mask = mask_new(p->y_count);
+    memset(p->mask, 0, p->y_count / LANES * sizeof *p->mask);
+    for (size_t i = 0; i < p->y_count; i++) {
+        int open = noise_at(5, i) > 0;
+        p->mask[i / LANES] |= (mask_word)(open << i % LANES);
+        dy[i] = open ? p->dy[i] : 0;
+    }
+    conv_forward_ref(p->kernel, p->bias, s.in, s.out, s.height, s.width, p->x, false, p->y);
+    conv_backward_data_ref(p->kernel, s.in, s.out, s.height, s.width, p->dy, p->dx);
+    conv_backward_data_ref(p->kernel, s.in, s.out, s.height, s.width, dy, p->masked_dx);
+    free(dy);
+}
+
 static void problem_free(struct problem *p)
 {
     free(p->kernel);
     free(p->bias);
     free(p->x);
     free(p->dy);
+    free(p->mask);
+    free(p->y);
+    free(p->dx);
+    free(p->masked_dx);
 }
 
 struct planned {
@@ -88,67 +119,57 @@ static void planned_free(struct planned *planned)
     free(planned->scratch);
 }
 
-static mask_word *mask_new(size_t count) { return junk_new(count / LANES * sizeof(mask_word)); }
-
-static int bit(const mask_word *mask, size_t i) { return mask[i / LANES] >> i % LANES & 1; }
-
-static void check_forward(const struct problem *p, int engine, bool relu)
+static void name_check(char name[96], const char *what, const struct problem *p, int engine,
+                       const char *how)
 {
     struct shape s = p->shape;
-    struct planned planned = plan_of(p, arithmetic_of(engine));
+    snprintf(name, 96, "%s %d->%d %dx%d%s (%s)", what, s.in, s.out, s.width, s.height, how,
+             conv_engine(s.in, s.out, arithmetic_of(engine)));
+}
+
+static void check_forward(const struct problem *p, const struct planned *planned, int engine,
+                          bool relu)
+{
+    char name[96];
     float *y = nan_new(p->y_count), *want = nan_new(p->y_count);
     mask_word *mask = mask_new(p->y_count);
-    conv_forward(planned.plan, p->x, relu, y, mask, planned.scratch);
-    conv_forward_ref(p->kernel, p->bias, s.in, s.out, s.height, s.width, p->x, relu, want);
-    char name[96];
-    snprintf(name, sizeof name, "forward %d->%d %dx%d%s (%s)", s.in, s.out, s.width, s.height,
-             relu ? " relu" : "", conv_engine(s.in, s.out, arithmetic_of(engine)));
+    for (size_t i = 0; i < p->y_count; i++)
+        want[i] = relu ? fmaxf(p->y[i], 0) : p->y[i];
+    conv_forward(planned->plan, p->x, relu, y, mask, planned->scratch);
+    name_check(name, "forward", p, engine, relu ? " relu" : "");
     assert_near(name, y, want, p->y_count, engines[engine].limit);
     for (size_t i = 0; i < p->y_count; i++)
         assert_int_equal(bit(mask, i), y[i] > 0);
     free(y);
     free(want);
     free(mask);
-    planned_free(&planned);
 }
 
-static void check_backward(const struct problem *p, int engine, bool masked)
+static void check_backward(const struct problem *p, const struct planned *planned, int engine,
+                           bool masked)
 {
-    struct shape s = p->shape;
-    struct planned planned = plan_of(p, arithmetic_of(engine));
-    float *dx = nan_new(p->x_count), *want = nan_new(p->x_count);
-    mask_word *mask = mask_new(p->y_count);
-    memset(mask, 0, p->y_count / LANES * sizeof *mask);
-    float *dy = noise_new(77, p->y_count, 1);
-    for (size_t i = 0; i < p->y_count; i++) {
-        int open = noise_at(5, i) > 0;
-        mask[i / LANES] |= (mask_word)(open << i % LANES);
-        dy[i] = masked && !open ? 0 : p->dy[i];
-    }
-    conv_backward_data(planned.plan, p->dy, masked ? mask : NULL, dx, planned.scratch);
-    conv_backward_data_ref(p->kernel, s.in, s.out, s.height, s.width, dy, want);
     char name[96];
-    snprintf(name, sizeof name, "backward %d->%d %dx%d%s", s.in, s.out, s.width, s.height,
-             masked ? " masked" : "");
-    assert_near(name, dx, want, p->x_count, engines[engine].limit);
-    free(dy);
+    float *dx = nan_new(p->x_count);
+    conv_backward_data(planned->plan, p->dy, masked ? p->mask : NULL, dx, planned->scratch);
+    name_check(name, "backward", p, engine, masked ? " masked" : "");
+    assert_near(name, dx, masked ? p->masked_dx : p->dx, p->x_count, engines[engine].limit);
     free(dx);
-    free(want);
-    free(mask);
-    planned_free(&planned);
 }
 
 /* Few channels get the same engine whatever was asked for. */
 static void check_all(struct shape s, uint64_t seed)
 {
     struct problem p = problem_new(s, seed);
+    solve(&p);
     for (int engine = 0; engine < (s.in % LANES ? 1 : CONV_ENGINES); engine++) {
         if (!use(engine))
             continue;
-        check_forward(&p, engine, true);
-        check_forward(&p, engine, false);
-        check_backward(&p, engine, false);
-        check_backward(&p, engine, true);
+        struct planned planned = plan_of(&p, arithmetic_of(engine));
+        check_forward(&p, &planned, engine, true);
+        check_forward(&p, &planned, engine, false);
+        check_backward(&p, &planned, engine, false);
+        check_backward(&p, &planned, engine, true);
+        planned_free(&planned);
     }
     use_any();
     problem_free(&p);
@@ -221,6 +242,77 @@ static void conv_gives_the_same_bytes_at_any_number_of_threads(void **state)
     use_any();
 }
 
+/* Or a run could not see that its numbers have gone wrong. */
+static void conv_lets_nan_through(void **state)
+{
+    (void)state;
+    struct problem p = problem_new((struct shape){16, 128, 9, 13}, 500);
+    size_t pixel = 4 * 13 + 6;
+    p.x[pixel * 16 + 3] = NAN;
+    for (int engine = 0; engine < CONV_ENGINES; engine++) {
+        if (!use(engine))
+            continue;
+        struct planned planned = plan_of(&p, arithmetic_of(engine));
+        float *y = junk_new(p.y_count * sizeof *y);
+        mask_word *mask = mask_new(p.y_count);
+        conv_forward(planned.plan, p.x, true, y, mask, planned.scratch);
+        for (size_t i = pixel * 128; i < (pixel + 1) * 128; i++)
+            assert_true(isnan(y[i]) && bit(mask, i));
+        assert_false(isnan(y[0]) || isnan(y[p.y_count - 1]));
+        free(y);
+        free(mask);
+        planned_free(&planned);
+    }
+    use_any();
+    problem_free(&p);
+}
+
+/* The table by itself, without a word from outside. */
+static void conv_takes_the_engine_of_its_arithmetic(void **state)
+{
+    (void)state;
+    for (int engine = 0; engine < CONV_ENGINES; engine++) {
+        enum arithmetic other = !arithmetic_of(engine);
+        bool there = use(engine);
+        assert_string_equal(conv_engine(3, 64, arithmetic_of(engine)), "columns");
+        if (there)
+            assert_string_equal(conv_engine(64, 64, arithmetic_of(engine)), engines[engine].name);
+        if (!conv_missing(other))
+            assert_string_not_equal(conv_engine(64, 64, other), engines[engine].name);
+    }
+    use_any();
+    for (int a = ARITHMETIC_F32; a <= ARITHMETIC_BF16; a++) {
+        const char *name = conv_missing(a) ? NULL : conv_engine(64, 64, a);
+        int engine = 0;
+        while (name && engine < CONV_ENGINES && strcmp(engines[engine].name, name) != 0)
+            engine++;
+        assert_true(engine < CONV_ENGINES);
+        assert_true(!name || (int)arithmetic_of(engine) == a);
+    }
+}
+
+static void conv_refuses_an_engine_that_there_is_not(void **state)
+{
+    (void)state;
+    struct problem p = problem_new((struct shape){16, 16, 2, 2}, 600);
+    struct conv *conv = NULL;
+    struct conv_engine_info list[CONV_ENGINES];
+    conv_engines(list);
+    for (int engine = 0; engine <= CONV_ENGINES; engine++) {
+        struct error err = {0};
+        bool known = engine < CONV_ENGINES;
+        setenv("ATELIER_ENGINE", known ? list[engine].name : "onednn-fp8", 1);
+        if (known && !list[engine].missing)
+            continue;
+        assert_int_equal(conv_new(p.kernel, p.bias, 16, 16, ARITHMETIC_F32, &conv, &err), E_INPUT);
+        assert_null(conv);
+        assert_non_null(strstr(err.message, getenv("ATELIER_ENGINE")));
+        assert_non_null(strstr(err.message, known ? list[engine].missing : "onednn-split"));
+    }
+    use_any();
+    problem_free(&p);
+}
+
 int main(void)
 {
     threads_use(0);
@@ -228,6 +320,9 @@ int main(void)
         cmocka_unit_test(conv_matches_reference_at_every_vgg19_shape),
         cmocka_unit_test(conv_matches_reference_at_odd_sizes),
         cmocka_unit_test(conv_matches_reference_across_blocks),
+        cmocka_unit_test(conv_lets_nan_through),
+        cmocka_unit_test(conv_takes_the_engine_of_its_arithmetic),
+        cmocka_unit_test(conv_refuses_an_engine_that_there_is_not),
         cmocka_unit_test(conv_gives_the_same_bytes_at_any_number_of_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
