@@ -105,6 +105,10 @@ struct kernels {
     double (*squared_distance)(const float *f, const float *p, size_t count);
     /* df += scale * (f - p). */
     void (*add_difference)(const float *f, const float *p, float scale, size_t count, float *df);
+
+    /* Sum of q * g, and g += scale * q, over any count. */
+    double (*dot)(const float *q, const double *g, size_t count);
+    void (*axpy)(const float *q, double scale, size_t count, double *g);
 };
 
 /* The best table this processor runs; ATELIER_ISA=baseline, avx2 or avx512 in the environment asks

@@ -490,6 +490,26 @@ static void add_difference(const float *f, const float *p, float scale, size_t c
         store(df + i, load(df + i) + scale * (load(f + i) - load(p + i)));
 }
 
+static double dot(const float *q, const double *g, size_t count)
+{
+    double sum[LANES] = {0}, total = 0;
+    size_t whole = count / LANES * LANES;
+    for (size_t i = 0; i < whole; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            sum[k] += (double)q[i + k] * g[i + k];
+    for (size_t i = whole; i < count; i++)
+        sum[i - whole] += (double)q[i] * g[i];
+    for (int k = 0; k < LANES; k++)
+        total += sum[k];
+    return total;
+}
+
+static void axpy(const float *q, double scale, size_t count, double *g)
+{
+    for (size_t i = 0; i < count; i++)
+        g[i] += scale * (double)q[i];
+}
+
 extern const struct gram_kernels GRAM_TABLE;
 extern const struct kernels KERNELS_TABLE;
 const struct kernels KERNELS_TABLE = {
@@ -514,4 +534,6 @@ const struct kernels KERNELS_TABLE = {
     .probe_flop = 2.0 * LANES * CHAINS,
     .squared_distance = squared_distance,
     .add_difference = add_difference,
+    .dot = dot,
+    .axpy = axpy,
 };

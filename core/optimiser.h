@@ -1,5 +1,6 @@
-/* Minimises an objective in outer iterations: L-BFGS (liblbfgs), restarted each time from the
- * picture so far as the Keras example does by calling scipy in a loop, or Adam.
+/* Minimises an objective in outer iterations: L-BFGS (liblbfgs, on coordinates: see subspace.h),
+ * restarted each time from the picture so far as the Keras example does by calling scipy in a loop,
+ * or Adam.
  *
  * The restart makes a render exactly resumable: an outer iteration's end is a complete state, and
  * going on from it gives bit for bit an undisturbed run. */
@@ -38,6 +39,14 @@ struct optimiser_hooks {
     int (*on_state)(void *context, const struct render_state *state, const struct history *history,
                     bool fresh, struct error *err);
 };
+
+/* Gradients that a search of L-BFGS keeps at most: the start's and one a step. After so many steps
+ * a new search begins, at the picture so far; with fewer than 64 evaluations in an outer iteration
+ * it does not come to that. */
+int optimiser_gradients(const struct params *params);
+
+/* Bytes that a run holds of pictures of so many values, its state's included. */
+uint64_t optimiser_bytes(const struct params *params, size_t count);
 
 /* Runs from *state, whose picture is the start (iteration 0, history without rows) or that of a
  * checkpoint (history with its rows), and leaves the last state there, its picture the last

@@ -5,6 +5,7 @@
 #include "memory.h"
 #include "network.h"
 #include "objective.h"
+#include "optimiser.h"
 #include "start.h"
 #include "threads.h"
 #include <stdio.h>
@@ -183,22 +184,6 @@ enum arithmetic plan_arithmetic(const struct params *params)
     return wanted && !conv_missing(ARITHMETIC_BF16) ? ARITHMETIC_BF16 : ARITHMETIC_F32;
 }
 
-/* Vectors of doubles in use. An outer iteration fills no more pairs than it has evaluations: the
- * others are allocated, but never touched. */
-static uint64_t optimiser_doubles(const struct params *params)
-{
-    int64_t pairs = params->lbfgs_memory < params->maxfun ? params->lbfgs_memory : params->maxfun;
-    if (params->optimizer == OPTIMIZER_ADAM)
-        return 8; /* x, gradient, accepted, state; moments twice */
-    return params->iterations == 0 ? 4 : 8 + 2 * (uint64_t)pairs; /* liblbfgs holds 5 + pairs */
-}
-
-static uint64_t optimiser_bytes(const struct params *params, const struct plan *plan)
-{
-    uint64_t values = 3 * (uint64_t)plan->full_width * (uint64_t)plan->full_height;
-    return values * (optimiser_doubles(params) * sizeof(double) + sizeof(float));
-}
-
 /* The network's weights: prepared, and as they came where another arithmetic may follow. */
 static uint64_t weight_bytes(const struct params *params, const struct plan *plan)
 {
@@ -216,7 +201,8 @@ static void plan_memory(const struct params *params, struct plan *plan)
     uint64_t images = 3 * sizeof(float) *
                       ((uint64_t)plan->full_width * (uint64_t)plan->full_height +
                        (uint64_t)plan->style_width * (uint64_t)plan->style_height);
-    uint64_t optimising = objective_bytes(params, plan) + optimiser_bytes(params, plan);
+    size_t values = 3 * (size_t)plan->full_width * (size_t)plan->full_height;
+    uint64_t optimising = objective_bytes(params, plan) + optimiser_bytes(params, values);
     plan->memory_bytes = program_bytes + thread_bytes * (uint64_t)threads_count() +
                          weight_bytes(params, plan) + images +
                          (optimising > plan->decoded_bytes ? optimising : plan->decoded_bytes);

@@ -52,9 +52,9 @@ static const struct {
     {                                                                                              \
 #name, offsetof(struct calibration, name)                                                  \
     }
-    RATE(builtin),    RATE(content),    RATE(pixel),     RATE(lbfgs_outer),
-    RATE(lbfgs_step), RATE(lbfgs_pair), RATE(adam_step), RATE(decode),
-    RATE(encode),     RATE(digest),     RATE(touch),     RATE(launch),
+    RATE(builtin),    RATE(content),        RATE(pixel),     RATE(lbfgs_outer),
+    RATE(lbfgs_step), RATE(lbfgs_gradient), RATE(adam_step), RATE(decode),
+    RATE(encode),     RATE(digest),         RATE(touch),     RATE(launch),
 #undef RATE
 };
 enum { RATES = sizeof rates / sizeof *rates };

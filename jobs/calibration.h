@@ -34,11 +34,12 @@ struct calibration {
     double builtin;                      /* per kernel value: the built-in network made */
     double content;                      /* per feature value: content loss and gradient */
     double pixel; /* per value of the picture: total variation, norm, conversions */
-    double lbfgs_outer, lbfgs_step, lbfgs_pair; /* per value: an outer iteration, a step, a pair */
-    double adam_step;                           /* per value */
-    double touch;                               /* per byte of memory: its first touch */
-    double decode, encode, digest;              /* per byte of RGB; per byte of a file */
-    double launch;                              /* of the program */
+    double lbfgs_outer, lbfgs_step, lbfgs_gradient; /* per value: an outer iteration, a step, and
+                                                     * of each gradient before it */
+    double adam_step;                               /* per value */
+    double touch;                                   /* per byte of memory: its first touch */
+    double decode, encode, digest;                  /* per byte of RGB; per byte of a file */
+    double launch;                                  /* of the program */
 };
 
 /* What the numbers belong to: processor, processors, and the numerics fingerprint, which names the

@@ -4,6 +4,7 @@
 #include "calibration.h"
 
 #include "clock.h"
+#include "cost.h"
 #include "gram.h"
 #include "image.h"
 #include "memory.h"
@@ -259,8 +260,8 @@ done:
 }
 
 /* One outer iteration: its seconds, without those of the evaluations at `evaluation` each. */
-static int run_smooth(struct smooth *smooth, int optimizer, int memory, int maxfun,
-                      double evaluation, double *seconds, int64_t *steps, struct error *err)
+static int run_smooth(struct smooth *smooth, int optimizer, int maxfun, double evaluation,
+                      double *seconds, int64_t *steps, struct error *err)
 {
     int status = 0;
     struct history history = {0};
@@ -268,7 +269,6 @@ static int run_smooth(struct smooth *smooth, int optimizer, int memory, int maxf
     struct optimiser_hooks hooks = {0};
     enum optimiser_end end;
     smooth->params.optimizer = optimizer;
-    smooth->params.lbfgs_memory = memory;
     smooth->params.maxfun = maxfun;
     TRY(objective_history(&smooth->plan, &history, err));
     TRY(render_state_init(&state, SMOOTH_SIDE, SMOOTH_SIDE, optimizer == OPTIMIZER_ADAM, err));
@@ -287,43 +287,43 @@ done:
 
 static double at_least_0(double value) { return value > 0 ? value : 0; }
 
-/* Pairs that `steps` steps of an outer iteration work through. */
-static double pairs_used(int64_t steps, int64_t memory)
+/* y[1] with as much of x[1] taken out as takes y[0] away with x[0]. */
+static double without(const double x[2], const double y[2]) { return y[1] - y[0] * x[1] / x[0]; }
+
+/* seconds = outer + steps * step + gradients * gradient: three runs tell them apart. */
+static void solve_lbfgs(const double seconds[3], const double steps[3], const double gradients[3],
+                        struct calibration *out)
 {
-    double pairs = 0;
-    for (int64_t k = 0; k < steps; k++)
-        pairs += (double)(k < memory ? k : memory);
-    return pairs;
+    double s[2], g[2], t[2];
+    for (int r = 0; r < 2; r++) {
+        s[r] = steps[r + 1] - steps[0];
+        g[r] = gradients[r + 1] - gradients[0];
+        t[r] = seconds[r + 1] - seconds[0];
+    }
+    double gradient = at_least_0(without(s, t) / without(s, g));
+    double step = at_least_0((t[1] - g[1] * gradient) / s[1]);
+    out->lbfgs_gradient = gradient / smooth_values;
+    out->lbfgs_step = step / smooth_values;
+    out->lbfgs_outer =
+        at_least_0(seconds[0] - steps[0] * step - gradients[0] * gradient) / smooth_values;
 }
 
-/* Three runs tell an outer iteration, a step and a pair apart. */
 static int measure_lbfgs(struct smooth *smooth, double evaluation, struct calibration *out,
                          struct error *err)
 {
-    static const struct {
-        int memory, maxfun;
-    } runs[3] = {{1, 2}, {1, 14}, {10, 14}};
-    double best[3] = {0}, pairs[3];
-    int64_t steps[3];
+    static const int maxfun[3] = {2, 12, 40};
+    double best[3] = {0}, steps[3], gradients[3];
     int status = 0;
     for (int repeat = 0; repeat < 3; repeat++)
         for (int r = 0; r < 3; r++) {
             double seconds;
-            TRY(run_smooth(smooth, OPTIMIZER_LBFGS, runs[r].memory, runs[r].maxfun, evaluation,
-                           &seconds, &steps[r], err));
+            int64_t taken;
+            TRY(run_smooth(smooth, OPTIMIZER_LBFGS, maxfun[r], evaluation, &seconds, &taken, err));
             best[r] = repeat ? fmin(best[r], seconds) : seconds;
-            pairs[r] = pairs_used(steps[r], runs[r].memory);
+            steps[r] = (double)taken;
+            gradients[r] = cost_gradients(steps[r], optimiser_gradients(&smooth->params));
         }
-    /* seconds = outer + steps * step + pairs * pair, per value */
-    double pair = pairs[2] > pairs[1] ? at_least_0(best[2] - best[1]) / (pairs[2] - pairs[1]) : 0;
-    double step = steps[1] > steps[0]
-                      ? at_least_0((best[1] - best[0] - (pairs[1] - pairs[0]) * pair) /
-                                   (double)(steps[1] - steps[0]))
-                      : 0;
-    double outer = at_least_0(best[0] - (double)steps[0] * step - pairs[0] * pair);
-    out->lbfgs_pair = pair / smooth_values;
-    out->lbfgs_step = step / smooth_values;
-    out->lbfgs_outer = outer / smooth_values;
+    solve_lbfgs(best, steps, gradients, out);
 done:
     return status;
 }
@@ -349,7 +349,7 @@ static int measure_optimiser(struct calibration *out, struct error *err)
     }
     out->pixel = evaluation / smooth_values;
     TRY(measure_lbfgs(&smooth, evaluation, out, err));
-    TRY(run_smooth(&smooth, OPTIMIZER_ADAM, 1, 10, evaluation, &seconds, &steps, err));
+    TRY(run_smooth(&smooth, OPTIMIZER_ADAM, 10, evaluation, &seconds, &steps, err));
     out->adam_step = at_least_0(seconds) / (double)steps / smooth_values;
 done:
     objective_free(smooth.objective);

@@ -1,6 +1,7 @@
 #include "cost.h"
 
 #include "network.h"
+#include "optimiser.h"
 #include "weights.h"
 #include <math.h>
 #include <stdlib.h>
@@ -37,6 +38,9 @@ void cost_model_threads(struct cost_model *model, int threads)
     }
     c->content *= factor;
     c->pixel *= factor;
+    c->lbfgs_outer *= factor;
+    c->lbfgs_step *= factor;
+    c->lbfgs_gradient *= factor;
     c->threads = threads;
 }
 
@@ -181,11 +185,10 @@ static double files_seconds(const struct calibration *c, const struct plan *plan
            2 * c->encode * 3.0 * plan->width * plan->height;
 }
 
-/* Pairs of corrections that an outer iteration of `steps` steps goes through. */
-static double pairs_used(double steps, double memory)
+double cost_gradients(double steps, double most)
 {
-    double ramp = fmin(steps, memory);
-    return ramp * (ramp - 1) / 2 + fmax(steps - memory, 0) * memory;
+    double searches = floor(steps / most), rest = steps - searches * most;
+    return (searches * most * (most + 1) + rest * (rest + 1)) / 2;
 }
 
 /* Of the optimiser, for an outer iteration of params->maxfun evaluations. */
@@ -195,8 +198,9 @@ static double optimiser_seconds(const struct calibration *c, const struct params
     double steps = (double)params->maxfun;
     if (params->optimizer == OPTIMIZER_ADAM)
         return values_of(plan) * c->adam_step * steps;
-    return values_of(plan) * (c->lbfgs_outer + c->lbfgs_step * steps +
-                              c->lbfgs_pair * pairs_used(steps, (double)params->lbfgs_memory));
+    return values_of(plan) *
+           (c->lbfgs_outer + c->lbfgs_step * steps +
+            c->lbfgs_gradient * cost_gradients(steps, optimiser_gradients(params)));
 }
 
 /* --- a render --- */
@@ -227,20 +231,22 @@ double cost_of_evaluations(const struct cost_model *model, const struct params *
 }
 
 /* liblbfgs tries a step of length 1 in the 0..255 picture first and extrapolates by at most 4: five
- * evaluations until a first step is accepted (measured: 5 at each size and preset tried). */
-static double evaluations_of_outer(const struct params *params)
+ * evaluations until a first step is accepted (measured: 5 at each size and preset tried); later
+ * outer iterations know how long it is to be. */
+static double evaluations_in_all(const struct params *params)
 {
     const double first_search = 5;
-    double maxfun = (double)params->maxfun;
-    return params->optimizer == OPTIMIZER_LBFGS ? fmax(maxfun, first_search) : maxfun;
+    double maxfun = (double)params->maxfun, all = 1 + (double)params->iterations * maxfun;
+    if (params->optimizer == OPTIMIZER_LBFGS && params->iterations > 0)
+        all += fmax(first_search - maxfun, 0);
+    return all;
 }
 
 struct cost cost_of(const struct cost_model *model, const struct params *params,
                     const struct plan *plan)
 {
     const struct calibration *c = &model->calibration;
-    struct cost cost = {.evaluations =
-                            1 + (double)params->iterations * evaluations_of_outer(params)};
+    struct cost cost = {.evaluations = evaluations_in_all(params)};
     cost.start_seconds =
         c->launch + files_seconds(c, plan) + c->touch * (double)plan->memory_bytes +
         weights_seconds(c, params, plan, measured_precision(c, params->precision)) +

@@ -57,6 +57,10 @@ void cost_model_learn(struct cost_model *model, const struct cost_observation *o
 double cost_of_evaluations(const struct cost_model *model, const struct params *params,
                            const struct plan *plan, double evaluations);
 
+/* Gradients that L-BFGS works through in `steps` steps, in searches of at most `most`: the first
+ * step's one, the second's two, ... */
+double cost_gradients(double steps, double most);
+
 /* Seconds until all is done when `workers` renders go on at once, the longest first, each worker
  * taking the next. seconds is sorted descending on the way. */
 double cost_makespan(double *seconds, size_t count, size_t workers);

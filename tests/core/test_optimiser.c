@@ -187,10 +187,11 @@ static void check_counting(const struct progress *p, int64_t maxfun, int64_t ite
     assert_true(cell(p, last_row(p), H_EVALUATION) == (double)p->state.evaluations);
 }
 
+/* The largest count takes more than one search. */
 static void lbfgs_counts_evaluations_as_scipy_does(void **state)
 {
     (void)state;
-    static const char *const maxfuns[] = {"1", "2", "3", "7", "20"};
+    static const char *const maxfuns[] = {"1", "2", "3", "7", "20", "90"};
     for (size_t i = 0; i < sizeof maxfuns / sizeof *maxfuns; i++) {
         struct render *render = render_with(
             SETTINGS("preset", "keras", "iterations", "4", "maxfun", maxfuns[i], "pooling", "avg"));
@@ -199,6 +200,36 @@ static void lbfgs_counts_evaluations_as_scipy_does(void **state)
         assert_int_equal(p.end, END_ITERATIONS);
         check_counting(&p, atoi(maxfuns[i]), 4);
         assert_int_equal(p.state.evaluations, spoil.calls); /* nothing is evaluated twice */
+        progress_release(&p);
+        render_free(render);
+    }
+}
+
+/* Evaluations that an outer iteration spends until its first step is accepted. */
+static double evaluations_of_a_first_step(const struct progress *p)
+{
+    double spent = 0, searches = 0;
+    for (size_t row = 1; row < p->history.rows; row++)
+        if (cell(p, row, H_ITERATION) > fmax(cell(p, row - 1, H_ITERATION), 1)) {
+            spent += cell(p, row, H_EVALUATION) - cell(p, row - 1, H_EVALUATION);
+            searches++;
+        }
+    return spent / searches;
+}
+
+/* Along the gradient as far as the last search's first step, relative to the gradients. */
+static void searches_know_from_the_last_how_far_to_step_first(void **state)
+{
+    (void)state;
+    static const char *const presets[] = {"balanced", "keras", "gatys", "johnson"};
+    for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
+        struct render *render =
+            render_with(SETTINGS("preset", presets[i], "iterations", "8", "maxfun", "10"));
+        struct progress p = run_from_start(render, NULL);
+        double first = cell(&p, 1, H_EVALUATION) - 1, later = evaluations_of_a_first_step(&p);
+        print_message("%s: %g evaluations for the first step, then %.2g\n", presets[i], first,
+                      later);
+        assert_true(later <= 1.7);
         progress_release(&p);
         render_free(render);
     }
@@ -747,6 +778,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lbfgs_lowers_the_loss_with_every_step),
         cmocka_unit_test(lbfgs_counts_evaluations_as_scipy_does),
+        cmocka_unit_test(searches_know_from_the_last_how_far_to_step_first),
         cmocka_unit_test(adam_takes_maxfun_steps_in_an_outer_iteration),
         cmocka_unit_test(adam_matches_the_paper),
         cmocka_unit_test(last_row_describes_the_picture),

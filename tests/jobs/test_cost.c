@@ -141,16 +141,19 @@ static void precision_chooses_its_times(void **state)
     params_release(&params);
 }
 
-static void optimiser_counts_its_pairs(void **state)
+static void optimiser_counts_its_gradients(void **state)
 {
     (void)state;
     struct cost_model model = linear_model();
     struct params params = two_convs();
     struct plan plan = plan_of(&params, 64, 64);
     double values = 3.0 * 64 * 64, without = cost_of_evaluations(&model, &params, &plan, 30);
-    model.calibration.lbfgs_pair = 1e-6;
-    params.lbfgs_memory = 4; /* ten steps: 0 + 1 + 2 + 3 + 6 * 4 pairs */
-    assert_close(cost_of_evaluations(&model, &params, &plan, 30), without + 3 * 30 * 1e-6 * values);
+    model.calibration.lbfgs_gradient = 1e-6;
+    params.maxfun = 10;
+    assert_close(cost_of_evaluations(&model, &params, &plan, 30), without + 3 * 55 * 1e-6 * values);
+    params.maxfun = 130; /* two searches of 64 steps, one of two */
+    assert_close(cost_of_evaluations(&model, &params, &plan, 130),
+                 without * 130 / 30 + (2 * 64 * 65 / 2 + 3) * 1e-6 * values);
     params.optimizer = OPTIMIZER_ADAM;
     assert_close(cost_of_evaluations(&model, &params, &plan, 30), without);
     model.calibration.adam_step = 1e-6;
@@ -232,7 +235,7 @@ static void calibration_comes_back_from_its_file(void **state)
     struct calibration c = linear_machine(), again;
     struct error err = {0};
     c.prepare[0] = 1e-9;
-    c.lbfgs_pair = 1.25e-9;
+    c.lbfgs_gradient = 1.25e-9;
     c.launch = 0.04;
     snprintf(c.date, sizeof c.date, "2026-01-31T12:34:56Z");
     assert_int_equal(calibration_write(in_folder("c.json"), &c, &err), 0);
@@ -242,7 +245,7 @@ static void calibration_comes_back_from_its_file(void **state)
     assert_close(again.conv[1][15].backward[3], c.conv[1][15].backward[3]);
     assert_close(again.gram[1][0].forward[0], c.gram[1][0].forward[0]);
     assert_close(again.prepare[0], 1e-9);
-    assert_close(again.lbfgs_pair, 1.25e-9);
+    assert_close(again.lbfgs_gradient, 1.25e-9);
     assert_true(again.measured[0] && again.measured[1]);
     assert_int_equal(again.threads, 1);
 }
@@ -269,7 +272,7 @@ int main(void)
         cmocka_unit_test(layers_of_a_render_add_up),
         cmocka_unit_test(odd_sides_count_as_whole_tiles),
         cmocka_unit_test(precision_chooses_its_times),
-        cmocka_unit_test(optimiser_counts_its_pairs),
+        cmocka_unit_test(optimiser_counts_its_gradients),
         cmocka_unit_test(no_iterations_is_one_evaluation),
         cmocka_unit_test(experience_is_the_median_and_grows_with_its_number),
         cmocka_unit_test(experience_without_numbers_is_left_out),

@@ -24,7 +24,7 @@ def write_calibration(path, rate=RATE):
         return [{"forward": [speed * tiled(side >> halvings)**2 for side in SIDES],
                  "backward": [2 * speed * tiled(side >> halvings)**2 for side in SIDES]}
                 for halvings, _, _ in CONVS]
-    rates = dict.fromkeys(["builtin", "content", "pixel", "lbfgs_outer", "lbfgs_step", "lbfgs_pair",
+    rates = dict.fromkeys(["builtin", "content", "pixel", "lbfgs_outer", "lbfgs_step", "lbfgs_gradient",
                            "adam_step", "decode", "encode", "digest", "touch", "launch"], 0.0)
     path.write_text(json.dumps({
         "schema": "atelier-calibration-3", "machine": "a made-up machine; nothing else",

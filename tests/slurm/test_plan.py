@@ -121,7 +121,7 @@ class Plan(WithSweep):
         for layer in conv:
             self.assertGreater(layer["forward"][3], layer["forward"][0])
             self.assertGreater(layer["backward"][3], layer["backward"][0])
-        self.assertGreater(measured["rates"]["lbfgs_pair"] + measured["rates"]["lbfgs_step"], 0)
+        self.assertGreater(measured["rates"]["lbfgs_gradient"] + measured["rates"]["lbfgs_step"], 0)
         for seconds in (job["seconds"] for job in json.loads(first.stdout)["list"]):
             self.assertTrue(0.01 < seconds < 20, seconds)
         shutil.copy(kept[0], self.path("other.json"))
