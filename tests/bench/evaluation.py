@@ -89,7 +89,7 @@ class Network:
         dy = x[:, :, 1:, :-1] - x[:, :, :-1, :-1]
         loss = loss + ((dx * dx + dy * dy + 1e-12) ** 1.25).sum()
         (gradient,) = self.torch.autograd.grad(loss, x)
-        return gradient
+        return loss, gradient
 
 
 class Atelier:
