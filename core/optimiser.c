@@ -277,15 +277,15 @@ static int lbfgs_progress(void *instance, const lbfgsfloatval_t *z, const lbfgsf
 /* How long the first step of a search is to be, in 0..255 units: it goes along the gradient, and
  * liblbfgs would have it 1 long and then spend evaluations on widening it. As a multiple of the
  * gradient it is much the same from search to search, so the last one's first step tells: from the
- * history, which a checkpoint has, too. Measured at 32 x 24 in every preset: one evaluation for a
- * later search's first step instead of two to four. */
+ * history, which a checkpoint has, too. The very first is to change values by half a level.
+ * Measured at 32 x 24 in every preset: one evaluation instead of two to five. */
 static double first_step(const struct run *run)
 {
     const struct history *h = run->history;
     size_t row = h->rows - 1;
     double iteration = history_get(h, row, H_ITERATION);
     if (row == 0)
-        return 1;
+        return 0.5 * sqrt((double)run->count);
     while (history_get(h, row - 1, H_ITERATION) == iteration)
         row--;
     double length = history_get(h, row, H_STEP) / history_get(h, row - 1, H_GRADIENT_NORM) *
