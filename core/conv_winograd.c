@@ -1,58 +1,60 @@
-/* The Winograd engines, float32 and bfloat16. The transforms live in kernels_isa.c; between them
- * stand 36 independent matrix products per block of tiles, which OpenMP threads share:
+/* The Winograd engines, float32 and bfloat16. The transforms live in kernels_isa.c, the products in
+ * kernels_product.c:
  *
- *   v[p]  [tiles][in]  = transformed patches                    (threads over tiles)
- *   m[p]  [tiles][out] = v[p] * u[p]             p = 0..35      (threads over planes)
- *   y                  = transformed back, bias, ReLU, mask     (threads over tiles)
+ *   v[p]  [tiles][in]  = transformed patches
+ *   m[p]  [tiles][out] = v[p] * u[p]             p = 0..35
+ *   y                  = transformed back, bias, ReLU, mask
  *
  * Backward-data is the convolution of dy with the kernel turned by 180 degrees; with our
- * interpolation points that is the same u with planes reordered, transposed.
+ * interpolation points that is the same u with planes reordered, transposed (winograd_weights.h).
  *
- * In float32 the products are OpenBLAS's. In bfloat16 u and v are rounded, sums and m stay float32,
- * and u is kept twice, packed for either direction: half the bytes each. Its products run at twice
- * the rate; direct convolutions in bfloat16 would need four times as many, so where no matrix unit
+ * Two schedules, same results to the last bit:
+ *   groups  A thread takes a few tiles through all three steps: v and m stay in its second-level
+ *           cache, and the weights are streamed past them, once for each group. For few channels.
+ *   blocks  All threads take many tiles through one step after the other, the products shared out
+ * by plane and columns: weights are read once a block. For many channels, whose weights are large
+ * and whose transforms are a small part, and for too few tiles to go round.
+ *
+ * In bfloat16 u and v are rounded, sums and m stay float32. Its products run at twice the rate of
+ * float32; direct convolutions in bfloat16 would need four times as many, so where no matrix unit
  * makes up for that, this is the faster engine (measured on Zen 4). Rounding transformed patches
  * costs accuracy: 1.0 % of an output's rms, where a direct convolution in bfloat16 has 0.24 %. */
-#include "bf16.h"
 #include "clock.h"
 #include "conv_engine.h"
+#include "kernels_product.h"
 #include "profile.h"
-#include <string.h>
-
-/* Planes 0..5 of one dimension belong to 0, r, -r, 1/r, -1/r, infinity; p -> 1/p. */
-static const int reciprocal[PATCH] = {5, 3, 4, 1, 2, 0};
+#include "threads.h"
+#include "winograd_weights.h"
+#include <stdint.h>
 
 enum {
-    BLOCK_FLOATS = 6 << 20,
-    BLOCK_TILES_MIN = 192,
+    BLOCK_FLOATS = 2 << 20,
+    BLOCK_TILES_MIN = 112,
+    BLOCK_TILES_WIDE = 192, /* the same for 512 to 512 channels */
     BLOCK_TILES_MAX = 1024,
-    GRAIN = 16,
-    GROUP = 128
+    GRAIN = 16,       /* tiles that are transformed at a time */
+    COLUMNS = 128,    /* of a product that is one task */
+    GROUP_TILES = 28, /* twice the rows that a product holds in registers */
+    GROUP_BYTES = 784 << 10,
+    GROUP_BYTES_MAX = 1300 << 10, /* for half as many tiles */
+    GROUP_WEIGHT_BYTES = 10 << 20,
+    GROUPS_PER_THREAD = 4
 };
 
-/* Tiles to a block: transformed patches and products of a block stay within the last-level cache,
- * unless that makes the matrices so thin that reading the weights dominates. */
-static int block_tiles(int in, int out)
-{
-    int tiles = BLOCK_FLOATS / (PLANES * (in + out));
-    tiles = tiles < BLOCK_TILES_MIN ? BLOCK_TILES_MIN : tiles;
-    tiles = tiles > BLOCK_TILES_MAX ? BLOCK_TILES_MAX : tiles;
-    return tiles / GRAIN * GRAIN;
-}
+/* One direction of one convolution: how x is read, multiplied and finished. */
+struct pass {
+    struct tiling source, target;
+    const float *x;
+    const mask_word *x_mask;
+    struct winograd_weights weights;
+    bool backward;
+    const struct epilogue *epilogue;
+    float *y;
+};
 
 static int across(int extent) { return (extent + TILE - 1) / TILE; }
 
-static int tiles_in_block(int in, int out, int height, int width)
-{
-    long tiles = (long)across(height) * across(width);
-    int block = block_tiles(in, out);
-    return tiles < block ? (int)tiles : block;
-}
-
-static size_t plane_area(int in, int out) { return (size_t)in * (size_t)out; }
-
-/* Either a float, or two bfloat16 for two directions. */
-static size_t weight_bytes(int in, int out) { return PLANES * plane_area(in, out) * sizeof(float); }
+static int least(int a, int b) { return a < b ? a : b; }
 
 /* Floats from one plane to the next: a cache line more than a plane, or the 36 planes' same
  * elements would fall into the same few cache sets. */
@@ -61,90 +63,61 @@ static size_t plane_floats(int tiles, int channels)
     return (size_t)tiles * (size_t)channels + LANES;
 }
 
-static size_t scratch_bytes(int in, int out, int height, int width)
+/* Scratch floats for so many tiles: v, always as large as in float32, and m. */
+static size_t tile_floats(int tiles, int in, int out)
 {
-    int tiles = tiles_in_block(in, out, height, width);
-    return (size_t)PLANES * (plane_floats(tiles, in) + plane_floats(tiles, out)) * sizeof(float);
+    return PLANES * (plane_floats(tiles, in) + plane_floats(tiles, out));
 }
 
-/* Puts transformed kernels u[PLANES][count] of input channel i, output channels from o on, where
- * the engine wants them. */
-typedef void place_weights(const float *u, int in, int out, int i, int o, int count, void *weights);
+/* --- shapes of work --- */
 
-static void place_f32(const float *u, int in, int out, int i, int o, int count, void *weights)
+/* Tiles to a block: transformed patches and products of a block stay within the last-level cache,
+ * unless that makes the matrices so thin that reading or turning the weights dominates. */
+static int block_tiles(int in, int out, int tiles)
 {
-    for (int p = 0; p < PLANES; p++)
-        memcpy((float *)weights + (size_t)p * plane_area(in, out) + (size_t)i * (size_t)out +
-                   (size_t)o,
-               u + p * count, (size_t)count * sizeof *u);
+    int block = BLOCK_FLOATS / (PLANES * (in + out));
+    int most = least(block, BLOCK_TILES_MAX) / GRAIN * GRAIN;
+    int fewest = in * out < 512 * 512 ? BLOCK_TILES_MIN : BLOCK_TILES_WIDE;
+    return least(tiles, most > fewest ? most : fewest);
 }
 
-static void place_bf16(const float *u, int in, int out, int i, int o, int count, void *weights)
+/* Tiles to a group; 0 where blocks are better: weights too large to be streamed, or not kept for
+ * both directions; no place for v and m in the second-level cache; too few groups. */
+static int group_tiles(int in, int out, bool half, int tiles)
 {
-    for (int p = 0; p < PLANES; p++) {
-        uint16_t *forward = (uint16_t *)weights + 2 * (size_t)p * plane_area(in, out);
-        uint16_t *backward = forward + plane_area(in, out);
-        for (int k = 0; k < count; k++) {
-            uint16_t value = bf16_of(u[p * count + k]);
-            forward[packed_at(i, o + k, in, out)] = value;
-            backward[packed_at(o + k, i, out, in)] = value;
-        }
-    }
+    int element = half ? sizeof(uint16_t) : sizeof(float);
+    int tile_bytes = PLANES * (in * element + out * (int)sizeof(float));
+    int group = GROUP_TILES * tile_bytes <= GROUP_BYTES ? GROUP_TILES : GROUP_TILES / 2;
+    if (tiles < group * GROUPS_PER_THREAD * threads_count())
+        group = GROUP_TILES / 2;
+    bool pays = winograd_weights_turned(in, out, half) &&
+                PLANES * in * out * element <= GROUP_WEIGHT_BYTES &&
+                group * tile_bytes <= GROUP_BYTES_MAX &&
+                tiles >= group * GROUPS_PER_THREAD * threads_count();
+    return pays ? group : 0;
 }
 
-/* Input channels are shared among threads through rows of the [3][3][in][out] kernel; the transform
- * wants whole kernels, so each thread gathers its rows first. */
-static void transform_weights(const float *kernel, int in, int out, place_weights *place,
-                              void *weights)
+static size_t scratch_bytes(int in, int out, int height, int width, bool half)
 {
-    const struct kernels *kernels = kernels_get();
-#pragma omp parallel for schedule(static)
-    for (int i = 0; i < in; i++) {
-        float w[9 * 512], u[PLANES * 512];
-        for (int o0 = 0; o0 < out; o0 += 512) {
-            int count = out - o0 < 512 ? out - o0 : 512;
-            for (int tap = 0; tap < 9; tap++)
-                for (int o = 0; o < count; o++)
-                    w[tap * count + o] =
-                        kernel[((size_t)tap * (size_t)in + (size_t)i) * (size_t)out +
-                               (size_t)(o0 + o)];
-            kernels->winograd_weights(w, (size_t)count, u);
-            place(u, in, out, i, o0, count, weights);
-        }
-    }
+    int tiles = across(height) * across(width);
+    int forward = group_tiles(in, out, half, tiles), backward = group_tiles(out, in, half, tiles);
+    size_t blocks = 0, groups = 0;
+    if (!forward || !backward)
+        blocks = tile_floats(block_tiles(in, out, tiles), in, out);
+    if (forward || backward)
+        groups =
+            (size_t)threads_count() * tile_floats(forward > backward ? forward : backward, in, out);
+    return (blocks > groups ? blocks : groups) * sizeof(float);
 }
 
-static void prepare(const float *kernel, int in, int out, void *weights)
-{
-    transform_weights(kernel, in, out, place_f32, weights);
-}
+/* --- the three steps --- */
 
-static void prepare_bf16(const float *kernel, int in, int out, void *weights)
-{
-    transform_weights(kernel, in, out, place_bf16, weights);
-}
-
-/* One direction: how x is read, multiplied and finished. */
-struct pass {
-    struct tiling source, target;
-    const float *x;
-    const mask_word *x_mask;
-    const void *weights;
-    bool half, backward;
-    const struct epilogue *epilogue;
-    float *y;
-};
-
-static int weight_plane(int plane, bool backward)
-{
-    return backward ? reciprocal[plane / PATCH] * PATCH + reciprocal[plane % PATCH] : plane;
-}
-
+/* v is float or bfloat16; `at` elements on. */
 static void transform_patches(const struct pass *pass, int first, int last, void *v, size_t at,
                               size_t plane)
 {
     const struct kernels *kernels = kernels_get();
-    if (pass->half)
+    if (pass->weights.half)
         kernels->winograd_input_bf16(&pass->source, pass->x, pass->x_mask, first, last,
                                      (uint16_t *)v + at, plane);
     else
@@ -152,78 +125,123 @@ static void transform_patches(const struct pass *pass, int first, int last, void
                                 plane);
 }
 
-/* m[plane] = v[plane] * u[plane] for every plane. */
-static void multiply_f32(const struct pass *pass, int tiles, const float *v, size_t v_plane,
-                         float *m, size_t m_plane)
+/* m = v * u in one plane, columns first..last-1. */
+static void multiply(const struct pass *pass, int tiles, int plane, int first, int last,
+                     const void *v, size_t v_plane, float *m, size_t m_plane)
 {
-    int in = pass->source.channels, out = pass->target.channels;
-#pragma omp parallel for schedule(dynamic, 1)
-    for (int p = 0; p < PLANES; p++) {
-        size_t at = (size_t)weight_plane(p, pass->backward) * plane_area(in, out);
-        gemm(tiles, out, in, v + (size_t)p * v_plane, (const float *)pass->weights + at,
-             pass->backward, m + (size_t)p * m_plane);
+    const struct product_kernels *kernels = kernels_get()->product;
+    int depth = pass->source.channels, columns = pass->target.channels;
+    bool half = pass->weights.half;
+    bool kept = !pass->backward || winograd_weights_turned(columns, depth, half);
+    float turned[PANEL * TURNED_DEPTH_MAX];
+    for (int at = first, now; at < last; at += now) {
+        now = kept || last - at < PANEL ? last - at : PANEL;
+        const void *u = winograd_weights_panel(&pass->weights, plane, pass->backward, at, turned);
+        float *to = m + (size_t)plane * m_plane + at;
+        if (half)
+            kernels->bf16(tiles, now, depth, (const uint16_t *)v + (size_t)plane * v_plane, u,
+                          (size_t)columns, to);
+        else
+            kernels->f32(tiles, now, depth, (const float *)v + (size_t)plane * v_plane, u,
+                         (size_t)columns, to);
     }
 }
 
-/* The same, by groups of columns: with 512 channels 144 tasks. */
-static void multiply_bf16(const struct pass *pass, int tiles, const uint16_t *v, size_t v_plane,
-                          float *m, size_t m_plane)
+static void transform_back(const struct pass *pass, const float *m, size_t plane, int first,
+                           int last)
 {
-    const struct kernels *kernels = kernels_get();
-    int in = pass->source.channels, out = pass->target.channels;
-    int groups = (out + GROUP - 1) / GROUP;
-#pragma omp parallel for schedule(dynamic, 1)
-    for (int task = 0; task < PLANES * groups; task++) {
-        int p = task / groups, first = task % groups * GROUP;
-        int plane = 2 * weight_plane(p, pass->backward) + pass->backward;
-        kernels->product_bf16(tiles, out, in, v + (size_t)p * v_plane,
-                              (const uint16_t *)pass->weights + (size_t)plane * plane_area(in, out),
-                              first, first + GROUP < out ? first + GROUP : out,
-                              m + (size_t)p * m_plane);
-    }
+    kernels_get()->winograd_output(&pass->target, m, plane, first, last, pass->epilogue, pass->y);
 }
+
+/* --- the two schedules --- */
 
 static void run_block(const struct pass *pass, int first, int last, int block, void *v, float *m)
 {
-    const struct kernels *kernels = kernels_get();
     int in = pass->source.channels, out = pass->target.channels, tiles = last - first;
     size_t v_plane = plane_floats(block, in), m_plane = plane_floats(block, out);
-    int grains = (tiles + GRAIN - 1) / GRAIN;
+    int grains = (tiles + GRAIN - 1) / GRAIN, parts = (out + COLUMNS - 1) / COLUMNS;
     double time = clock_seconds();
 #pragma omp parallel for schedule(dynamic, 1)
     for (int g = 0; g < grains; g++) {
-        int from = g * GRAIN, to = from + GRAIN < tiles ? from + GRAIN : tiles;
+        int from = g * GRAIN, to = least(from + GRAIN, tiles);
         transform_patches(pass, first + from, first + to, v, (size_t)from * (size_t)in, v_plane);
     }
     time = profile_add(PROFILE_TRANSFORM, time);
-    if (pass->half)
-        multiply_bf16(pass, tiles, v, v_plane, m, m_plane);
-    else
-        multiply_f32(pass, tiles, v, v_plane, m, m_plane);
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int task = 0; task < PLANES * parts; task++) {
+        int column = task % parts * COLUMNS;
+        multiply(pass, tiles, task / parts, column, least(column + COLUMNS, out), v, v_plane, m,
+                 m_plane);
+    }
     time = profile_add(PROFILE_GEMM, time);
 #pragma omp parallel for schedule(dynamic, 1)
     for (int g = 0; g < grains; g++) {
-        int from = g * GRAIN, to = from + GRAIN < tiles ? from + GRAIN : tiles;
-        kernels->winograd_output(&pass->target, m + (size_t)from * (size_t)out, m_plane,
-                                 first + from, first + to, pass->epilogue, pass->y);
+        int from = g * GRAIN, to = least(from + GRAIN, tiles);
+        transform_back(pass, m + (size_t)from * (size_t)out, m_plane, first + from, first + to);
     }
     profile_add(PROFILE_TRANSFORM, time);
 }
 
-static void run(const struct pass *pass, void *scratch)
+static void run_blocks(const struct pass *pass, int tiles, void *scratch)
 {
     int in = pass->source.channels, out = pass->target.channels;
-    int tiles = across(pass->source.height) * across(pass->source.width);
-    int block = tiles_in_block(in, out, pass->source.height, pass->source.width);
-    void *v = scratch;
-    float *m = (float *)scratch + (size_t)PLANES * plane_floats(block, in);
+    int block = block_tiles(in, out, tiles);
+    float *m = (float *)scratch + PLANES * plane_floats(block, in);
     for (int first = 0; first < tiles; first += block)
-        run_block(pass, first, first + block < tiles ? first + block : tiles, block, v, m);
+        run_block(pass, first, least(first + block, tiles), block, scratch, m);
 }
+
+/* The first thread's times stand for all. */
+static double note(enum profile_stage stage, double start)
+{
+    return threads_index() == 0 ? profile_add(stage, start) : start;
+}
+
+static void run_group(const struct pass *pass, int first, int last, int group, float *scratch)
+{
+    int in = pass->source.channels, out = pass->target.channels;
+    size_t v_plane = plane_floats(group, in), m_plane = plane_floats(group, out);
+    float *m = scratch + PLANES * v_plane;
+    double time = clock_seconds();
+    transform_patches(pass, first, last, scratch, 0, v_plane);
+    time = note(PROFILE_TRANSFORM, time);
+    for (int p = 0; p < PLANES; p++)
+        multiply(pass, last - first, p, 0, out, scratch, v_plane, m, m_plane);
+    time = note(PROFILE_GEMM, time);
+    transform_back(pass, m, m_plane, first, last);
+    note(PROFILE_TRANSFORM, time);
+}
+
+static void run_groups(const struct pass *pass, int tiles, int group, void *scratch)
+{
+    size_t floats = tile_floats(group, pass->source.channels, pass->target.channels);
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int first = 0; first < tiles; first += group)
+        run_group(pass, first, least(first + group, tiles), group,
+                  (float *)scratch + (size_t)threads_index() * floats);
+}
+
+static void run(const struct pass *pass, void *scratch)
+{
+    int tiles = across(pass->source.height) * across(pass->source.width);
+    int group =
+        group_tiles(pass->source.channels, pass->target.channels, pass->weights.half, tiles);
+    if (group)
+        run_groups(pass, tiles, group, scratch);
+    else
+        run_blocks(pass, tiles, scratch);
+}
+
+/* --- the engines --- */
 
 static struct tiling tiling(const struct conv_plan *plan, int channels)
 {
     return (struct tiling){plan->height, plan->width, channels, across(plan->width)};
+}
+
+static struct winograd_weights weights_of(const struct conv *conv, bool half)
+{
+    return (struct winograd_weights){conv->weights, conv->in, conv->out, half};
 }
 
 static void run_forward(const struct conv_plan *plan, bool half, const float *x,
@@ -232,8 +250,7 @@ static void run_forward(const struct conv_plan *plan, bool half, const float *x,
     struct pass pass = {.source = tiling(plan, plan->conv->in),
                         .target = tiling(plan, plan->conv->out),
                         .x = x,
-                        .weights = plan->conv->weights,
-                        .half = half,
+                        .weights = weights_of(plan->conv, half),
                         .epilogue = epilogue,
                         .y = y};
     run(&pass, scratch);
@@ -247,12 +264,35 @@ static void run_backward(const struct conv_plan *plan, bool half, const float *d
                         .target = tiling(plan, plan->conv->in),
                         .x = dy,
                         .x_mask = mask,
-                        .weights = plan->conv->weights,
-                        .half = half,
+                        .weights = weights_of(plan->conv, half),
                         .backward = true,
                         .epilogue = &plain,
                         .y = dx};
     run(&pass, scratch);
+}
+
+static size_t weight_bytes_f32(int in, int out) { return winograd_weights_bytes(in, out, false); }
+
+static size_t weight_bytes_bf16(int in, int out) { return winograd_weights_bytes(in, out, true); }
+
+static void prepare_f32(const float *kernel, int in, int out, void *weights)
+{
+    winograd_weights_prepare(kernel, in, out, false, weights);
+}
+
+static void prepare_bf16(const float *kernel, int in, int out, void *weights)
+{
+    winograd_weights_prepare(kernel, in, out, true, weights);
+}
+
+static size_t scratch_bytes_f32(int in, int out, int height, int width)
+{
+    return scratch_bytes(in, out, height, width, false);
+}
+
+static size_t scratch_bytes_bf16(int in, int out, int height, int width)
+{
+    return scratch_bytes(in, out, height, width, true);
 }
 
 static void forward_f32(const struct conv_plan *plan, const float *x,
@@ -281,14 +321,14 @@ static void backward_bf16(const struct conv_plan *plan, const float *dy, const m
 
 static const char *missing_bf16(void)
 {
-    return kernels_get()->product_bf16 ? NULL : "a processor with AVX512-BF16";
+    return kernels_get()->product->bf16 ? NULL : "a processor with AVX512-BF16";
 }
 
 const struct conv_engine conv_engine_winograd = {
     .name = "winograd",
-    .weight_bytes = weight_bytes,
-    .prepare = prepare,
-    .scratch_bytes = scratch_bytes,
+    .weight_bytes = weight_bytes_f32,
+    .prepare = prepare_f32,
+    .scratch_bytes = scratch_bytes_f32,
     .forward = forward_f32,
     .backward = backward_f32,
 };
@@ -297,9 +337,9 @@ const struct conv_engine conv_engine_winograd_bf16 = {
     .name = "winograd-bf16",
     .arithmetic = ARITHMETIC_BF16,
     .missing = missing_bf16,
-    .weight_bytes = weight_bytes,
+    .weight_bytes = weight_bytes_bf16,
     .prepare = prepare_bf16,
-    .scratch_bytes = scratch_bytes,
+    .scratch_bytes = scratch_bytes_bf16,
     .forward = forward_bf16,
     .backward = backward_bf16,
 };

@@ -159,9 +159,10 @@ static void write_matrix(double *g, int channels, struct tile band, const double
 static void write_square(void *direction, int row, int column, int channels, bool half,
                          const float *values, size_t down, size_t across)
 {
-    uint16_t *pairs = (uint16_t *)direction + packed_at(row, column, channels, channels);
-    float *to = (float *)direction + strip_at(row, column, channels);
-    size_t step = strip_at(1, column, channels) - strip_at(0, column, channels);
+    uint16_t *pairs = (uint16_t *)direction + packed_bf16_at(row, column, channels, channels);
+    float *to = (float *)direction + packed_at(row, column, channels, channels);
+    size_t step =
+        packed_at(1, column, channels, channels) - packed_at(0, column, channels, channels);
     for (size_t i = 0; i < LANES; i++)
         for (size_t j = 0; j < LANES; j++)
             if (half)

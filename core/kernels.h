@@ -19,16 +19,19 @@ enum { RUN = 1 << 14 };
 
 enum { TILE = 4, PATCH = 6, PLANES = PATCH * PATCH }; /* Winograd F(4x4, 3x3) */
 
-/* How product_bf16 wants its right-hand matrix [depth][columns], columns a multiple of LANES: in
- * panels of PANEL columns (the last may have LANES), in each the rows by twos, the two values of a
- * column side by side. */
+/* How products want their right-hand matrix [depth][columns], columns a multiple of LANES: in
+ * panels of PANEL columns (the last may have LANES), in each row after row; in bfloat16 the rows by
+ * twos, the two values of a column side by side. */
 enum { PANEL = 32 };
 static inline size_t packed_at(int row, int column, int depth, int columns)
 {
     int panel = column / PANEL * PANEL;
     int width = columns - panel < PANEL ? columns - panel : PANEL;
-    return (size_t)panel * (size_t)depth + (size_t)(row / 2) * (size_t)width * 2 +
-           (size_t)(column - panel) * 2 + (size_t)(row % 2);
+    return (size_t)panel * (size_t)depth + (size_t)row * (size_t)width + (size_t)(column - panel);
+}
+static inline size_t packed_bf16_at(int row, int column, int depth, int columns)
+{
+    return 2 * packed_at(row / 2, column, depth / 2, columns) + (size_t)(row % 2);
 }
 
 /* A feature map's shape, as the Winograd transforms walk it in TILE x TILE tiles, row by row. */
@@ -46,10 +49,12 @@ struct epilogue {
 };
 
 struct gram_kernels;
+struct product_kernels;
 
 struct kernels {
     const char *name; /* "avx512" */
     const struct gram_kernels *gram;
+    const struct product_kernels *product;
 
     /* v[PLANES][plane] (plane floats apart), tile t at (t - first) * channels: B' d B of the 6 x 6
      * patch around each tile first..last-1 of x, zero outside the map, and where mask (unless
@@ -64,12 +69,6 @@ struct kernels {
                                 int first, int last, uint16_t *v, size_t plane);
     /* u[PLANES][count] = G w G' of kernels w[3][3][count]. Overwrites. */
     void (*winograd_weights)(const float *w, size_t count, float *u);
-
-    /* c [rows][columns] = a [rows][depth] * b, columns first..last-1 only (first a multiple of
-     * PANEL, last too or the end): bfloat16 in, float32 sums over depth in order. b is packed, see
-     * packed_at; depth is even. NULL where the processor has no such arithmetic. */
-    void (*product_bf16)(int rows, int columns, int depth, const uint16_t *a, const uint16_t *b,
-                         int first, int last, float *c);
 
     /* hi = x rounded to bfloat16, 0 where mask (unless NULL) has a 0; lo (unless NULL) = what is
      * left, rounded. count elements. NULL where the processor has no such arithmetic. */

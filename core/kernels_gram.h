@@ -19,22 +19,12 @@ struct gram_kernels {
     void (*tile_bf16)(const float *a, const float *b, size_t positions, int channels, int rows,
                       int columns, float *c);
     /* df += f * d, columns first..last-1 only (first a multiple of PANEL, last too or the end), at
-     * most GRAM_ROWS rows. d [channels][channels] packed: strip_at, in bfloat16 packed_at. */
+     * most GRAM_ROWS rows. d [channels][channels] packed: packed_at, in bfloat16 packed_bf16_at. */
     void (*gradient)(const float *f, int rows, int channels, const float *d, int first, int last,
                      float *df);
     void (*gradient_bf16)(const float *f, int rows, int channels, const uint16_t *d, int first,
                           int last, float *df);
 };
 enum { GRAM_ROWS = 64, GRAM_CHANNELS = 512 /* at most */ };
-
-/* Where the float32 gradient wants d[row][column]: in strips of PANEL columns, the last one maybe
- * of LANES, each row by row. */
-static inline size_t strip_at(int row, int column, int channels)
-{
-    int strip = column / PANEL * PANEL;
-    int width = channels - strip < PANEL ? channels - strip : PANEL;
-    return (size_t)strip * (size_t)channels + (size_t)row * (size_t)width +
-           (size_t)(column - strip);
-}
 
 #endif

@@ -227,105 +227,6 @@ static void split_bf16(const float *x, const mask_word *mask, size_t count, uint
     }
 }
 
-/* The most rows whose sums, two registers each, are held at once: 28 of 32 registers. */
-enum { SUM_ROWS = 14 };
-
-/* c [rows][vectors * LANES], c_stride apart, from a [rows][depth] and one panel of b. rows and
- * vectors are constants where this is called: the sums stay in registers. Each sum runs over depth
- * in one order, whatever the rows beside it. */
-INLINE void sum_block(const int rows, const int vectors, int depth, const uint16_t *a,
-                      const uint16_t *b, size_t c_stride, float *c)
-{
-    __m512 sum[SUM_ROWS][2];
-#pragma GCC unroll 14
-    for (int r = 0; r < rows; r++)
-        sum[r][0] = sum[r][1] = _mm512_setzero_ps();
-    for (int k = 0; k < depth; k += 2, b += vectors * 2 * LANES) {
-        __m512bh b0 = (__m512bh)_mm512_loadu_si512(b);
-        __m512bh b1 = vectors > 1 ? (__m512bh)_mm512_loadu_si512(b + 2 * LANES) : b0;
-#pragma GCC unroll 14
-        for (int r = 0; r < rows; r++) {
-            int32_t pair;
-            memcpy(&pair, a + (size_t)r * (size_t)depth + (size_t)k, sizeof pair);
-            __m512bh both = (__m512bh)_mm512_set1_epi32(pair);
-            sum[r][0] = _mm512_dpbf16_ps(sum[r][0], both, b0);
-            if (vectors > 1)
-                sum[r][1] = _mm512_dpbf16_ps(sum[r][1], both, b1);
-        }
-    }
-#pragma GCC unroll 14
-    for (int r = 0; r < rows; r++)
-        for (int i = 0; i < vectors; i++)
-            _mm512_storeu_ps(c + (size_t)r * c_stride + (size_t)i * LANES, sum[r][i]);
-}
-
-INLINE void sum_rows(int rows, const int vectors, int depth, const uint16_t *a, const uint16_t *b,
-                     size_t c_stride, float *c)
-{
-    switch (rows) {
-    case 14:
-        sum_block(14, vectors, depth, a, b, c_stride, c);
-        break;
-    case 13:
-        sum_block(13, vectors, depth, a, b, c_stride, c);
-        break;
-    case 12:
-        sum_block(12, vectors, depth, a, b, c_stride, c);
-        break;
-    case 11:
-        sum_block(11, vectors, depth, a, b, c_stride, c);
-        break;
-    case 10:
-        sum_block(10, vectors, depth, a, b, c_stride, c);
-        break;
-    case 9:
-        sum_block(9, vectors, depth, a, b, c_stride, c);
-        break;
-    case 8:
-        sum_block(8, vectors, depth, a, b, c_stride, c);
-        break;
-    case 7:
-        sum_block(7, vectors, depth, a, b, c_stride, c);
-        break;
-    case 6:
-        sum_block(6, vectors, depth, a, b, c_stride, c);
-        break;
-    case 5:
-        sum_block(5, vectors, depth, a, b, c_stride, c);
-        break;
-    case 4:
-        sum_block(4, vectors, depth, a, b, c_stride, c);
-        break;
-    case 3:
-        sum_block(3, vectors, depth, a, b, c_stride, c);
-        break;
-    case 2:
-        sum_block(2, vectors, depth, a, b, c_stride, c);
-        break;
-    default:
-        sum_block(1, vectors, depth, a, b, c_stride, c);
-        break;
-    }
-}
-
-static void product_bf16(int rows, int columns, int depth, const uint16_t *a, const uint16_t *b,
-                         int first, int last, float *c)
-{
-    int blocks = (rows + SUM_ROWS - 1) / SUM_ROWS; /* of nearly equal size */
-    for (int column = first; column < last; column += PANEL) {
-        const uint16_t *panel = b + (size_t)column * (size_t)depth;
-        for (int i = 0; i < blocks; i++) {
-            int from = rows * i / blocks, count = rows * (i + 1) / blocks - from;
-            const uint16_t *a_rows = a + (size_t)from * (size_t)depth;
-            float *c_rows = c + (size_t)from * (size_t)columns + (size_t)column;
-            if (columns - column >= PANEL)
-                sum_rows(count, 2, depth, a_rows, panel, (size_t)columns, c_rows);
-            else
-                sum_rows(count, 1, depth, a_rows, panel, (size_t)columns, c_rows);
-        }
-    }
-}
-
 #endif
 
 /* Chains of multiply-adds that hide each other's latency and fit the registers. */
@@ -511,14 +412,15 @@ static void axpy(const float *q, double scale, size_t count, double *g)
 }
 
 extern const struct gram_kernels GRAM_TABLE;
+extern const struct product_kernels PRODUCT_TABLE;
 extern const struct kernels KERNELS_TABLE;
 const struct kernels KERNELS_TABLE = {
     .name = KERNELS_NAME,
     .gram = &GRAM_TABLE,
+    .product = &PRODUCT_TABLE,
     .winograd_input = winograd_input,
 #ifdef __AVX512BF16__
     .winograd_input_bf16 = winograd_input_bf16,
-    .product_bf16 = product_bf16,
     .split_bf16 = split_bf16,
     .probe_bf16 = probe_bf16,
 #endif
