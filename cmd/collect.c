@@ -109,8 +109,9 @@ static void report(const struct request *request, const struct runs *runs, const
                request->tensorboard);
 }
 
-static int act(const struct request *request, struct error *err)
+static int act(void *context, struct error *err)
 {
+    const struct request *request = context;
     static const struct fact facts[] = {{.name = "creator", .text = "atelier"},
                                         {.name = "creator_version", .text = ATELIER_VERSION},
                                         {.name = "git_commit", .text = ATELIER_COMMIT}};
@@ -140,18 +141,15 @@ done:
 
 int command_collect(int argc, char **argv)
 {
-    bool help;
-    struct error error = {0};
     struct request request = {0};
     struct argument rows[ROWS];
     struct operands operands = {.list = &request.store, .min = 1, .max = 1, .names = "STORE"};
     options(&request, rows);
-    int status = arguments_parse(argc, argv, rows, ROWS, &operands, &help, &error);
-    if (status == 0 && help)
-        help_collect();
-    else if (status == 0)
-        status = act(&request, &error);
-    if (status != 0)
-        fprintf(stderr, "atelier collect: %s\n", error.message);
-    return status;
+    return command_perform(argc, argv,
+                           &(struct plain_command){.rows = rows,
+                                                   .row_count = ROWS,
+                                                   .operands = &operands,
+                                                   .help = help_collect,
+                                                   .act = act,
+                                                   .request = &request});
 }

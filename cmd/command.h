@@ -2,6 +2,9 @@
 #ifndef ATELIER_COMMAND_H
 #define ATELIER_COMMAND_H
 
+#include "arguments.h"
+#include "error.h"
+
 struct command {
     const char *name;
     int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name; returns the exit code */
@@ -10,6 +13,19 @@ struct command {
 };
 extern const struct command commands[];
 extern const int command_count;
+
+/* What most commands are: a table of options, STORE or the like, and one thing to do. */
+struct plain_command {
+    const struct argument *rows; /* their values are in *request */
+    size_t row_count;
+    struct operands *operands;
+    void (*help)(void);
+    int (*act)(void *request, struct error *err);
+    void *request;
+};
+
+/* Parses argv, then helps or acts; what went wrong is said to stderr. Returns the exit code. */
+int command_perform(int argc, char **argv, const struct plain_command *command);
 
 int command_render(int argc, char **argv);
 void help_render(void);

@@ -280,22 +280,24 @@ done:
     return status;
 }
 
+static int act(void *request, struct error *err)
+{
+    const char *const *file = &((const struct request *)request)->file;
+    return result_stream(file, 1, RESULT_ATTRIBUTES | RESULT_HISTORY | RESULT_UNFINISHED, show,
+                         request, err);
+}
+
 int command_show(int argc, char **argv)
 {
-    bool help;
-    struct error error = {0};
     struct request request = {.curve = "total"};
     struct argument rows[ROWS];
     struct operands operands = {.list = &request.file, .min = 1, .max = 1, .names = "RESULT.h5"};
     options(&request, rows);
-    int status = arguments_parse(argc, argv, rows, ROWS, &operands, &help, &error);
-    if (status == 0 && help)
-        help_show();
-    else if (status == 0)
-        status =
-            result_stream(&request.file, 1, RESULT_ATTRIBUTES | RESULT_HISTORY | RESULT_UNFINISHED,
-                          show, &request, &error);
-    if (status != 0)
-        fprintf(stderr, "atelier show: %s\n", error.message);
-    return status;
+    return command_perform(argc, argv,
+                           &(struct plain_command){.rows = rows,
+                                                   .row_count = ROWS,
+                                                   .operands = &operands,
+                                                   .help = help_show,
+                                                   .act = act,
+                                                   .request = &request});
 }

@@ -217,8 +217,9 @@ static int watch(struct status *status, bool all, struct error *err)
     }
 }
 
-static int act(const struct request *request, struct error *err)
+static int act(void *context, struct error *err)
 {
+    const struct request *request = context;
     int status = 0;
     struct status now = {0};
     if (request->watch && (request->json || !isatty(STDOUT_FILENO)))
@@ -242,18 +243,15 @@ done:
 
 int command_status(int argc, char **argv)
 {
-    bool help;
-    struct error error = {0};
     struct request request = {0};
     struct argument rows[ROWS];
     struct operands operands = {.list = &request.store, .min = 1, .max = 1, .names = "STORE"};
     options(&request, rows);
-    int status = arguments_parse(argc, argv, rows, ROWS, &operands, &help, &error);
-    if (status == 0 && help)
-        help_status();
-    else if (status == 0)
-        status = act(&request, &error);
-    if (status != 0)
-        fprintf(stderr, "atelier status: %s\n", error.message);
-    return status;
+    return command_perform(argc, argv,
+                           &(struct plain_command){.rows = rows,
+                                                   .row_count = ROWS,
+                                                   .operands = &operands,
+                                                   .help = help_status,
+                                                   .act = act,
+                                                   .request = &request});
 }

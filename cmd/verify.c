@@ -170,8 +170,9 @@ static int print_json(const struct work *work, struct error *err)
     return 0;
 }
 
-static int act(const struct request *request, struct error *err)
+static int act(void *context, struct error *err)
 {
+    const struct request *request = context;
     int status = 0;
     struct work work = {0};
     TRY(store_open(request->store, &work.store, err));
@@ -189,19 +190,16 @@ done:
 
 int command_verify(int argc, char **argv)
 {
-    bool help;
-    struct error error = {0};
     struct request request = {0};
     struct argument rows[ROWS];
     struct operands operands = {.list = &request.store, .min = 1, .max = 1, .names = "STORE"};
     options(&request, rows);
     stop_install();
-    int status = arguments_parse(argc, argv, rows, ROWS, &operands, &help, &error);
-    if (status == 0 && help)
-        help_verify();
-    else if (status == 0)
-        status = act(&request, &error);
-    if (error.code != 0)
-        fprintf(stderr, "atelier verify: %s\n", error.message);
-    return status;
+    return command_perform(argc, argv,
+                           &(struct plain_command){.rows = rows,
+                                                   .row_count = ROWS,
+                                                   .operands = &operands,
+                                                   .help = help_verify,
+                                                   .act = act,
+                                                   .request = &request});
 }
