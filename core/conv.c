@@ -34,7 +34,7 @@ static bool onednn_has_matrix_units(void) { return false; }
 #endif
 
 static const struct conv_engine *const engines[CONV_ENGINES] = {
-    &conv_engine_columns, &conv_engine_winograd, &conv_engine_winograd_bf16,
+    &conv_engine_direct, &conv_engine_winograd, &conv_engine_winograd_bf16,
     &conv_engine_onednn_bf16, &conv_engine_onednn_split};
 
 static const char *missing(const struct conv_engine *engine)
@@ -97,7 +97,7 @@ int conv_check(struct error *err)
                     missing(engine));
     if (wanted && !engine)
         return fail(err, E_INPUT,
-                    "there is no engine '%s' (ATELIER_ENGINE): columns, winograd, winograd-bf16, "
+                    "there is no engine '%s' (ATELIER_ENGINE): direct, winograd, winograd-bf16, "
                     "onednn-bf16 or onednn-split",
                     wanted);
     return 0;
@@ -108,9 +108,11 @@ static const struct conv_engine *choose_engine(int in, enum arithmetic arithmeti
 {
     const struct conv_engine *wanted = wanted_engine();
     if (in % LANES != 0)
-        return &conv_engine_columns;
-    return wanted && wanted->arithmetic == arithmetic && !missing(wanted) ? wanted
-                                                                          : best_engine(arithmetic);
+        return &conv_engine_direct;
+    return wanted && wanted != &conv_engine_direct && wanted->arithmetic == arithmetic &&
+                   !missing(wanted)
+               ? wanted
+               : best_engine(arithmetic);
 }
 
 int conv_new(const float *kernel, const float *bias, int in, int out, enum arithmetic arithmetic,

@@ -11,10 +11,10 @@
  *   onednn-split   float32, there: three products of factors split into two bfloat16
  *   winograd-bf16  bfloat16, elsewhere: F(4x4,3x3), both factors of the products rounded
  *   winograd       float32, elsewhere: F(4x4,3x3) on single-thread sgemms
- *   columns        the picture itself, in float32, and any other number of input channels that is
- *                  not a multiple of 16: im2col and single-thread sgemms
- * ATELIER_ENGINE in the environment names one to take instead where its arithmetic is asked for.
- * Results do not depend on the number of threads: fixed blocks, nothing summed across threads. */
+ *   direct         the picture itself, three channels, always in float32: the plain sum in
+ * registers ATELIER_ENGINE in the environment names one to take instead where its arithmetic is
+ * asked for. Results do not depend on the number of threads: fixed blocks, nothing summed across
+ * threads. */
 #ifndef ATELIER_CONV_H
 #define ATELIER_CONV_H
 
@@ -44,8 +44,8 @@ int conv_check(struct error *err);
 /* NULL where that arithmetic can be had here, else what is missing. */
 const char *conv_missing(enum arithmetic arithmetic);
 
-/* Prepares kernel [3][3][in][out] and bias [out], both copied. out must be a multiple of 16.
- * Errors: as conv_check; E_ENVIRONMENT. Owned: conv_free. */
+/* Prepares kernel [3][3][in][out] and bias [out], both copied. in must be 3 or, as out, a multiple
+ * of 16. Errors: as conv_check; E_ENVIRONMENT. Owned: conv_free. */
 int conv_new(const float *kernel, const float *bias, int in, int out, enum arithmetic arithmetic,
              struct conv **conv, struct error *err);
 void conv_free(struct conv *conv);

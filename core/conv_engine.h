@@ -37,8 +37,8 @@ struct conv_plan {
     void *state; /* the engine's */
 };
 
-extern const struct conv_engine conv_engine_columns, conv_engine_winograd,
-    conv_engine_winograd_bf16, conv_engine_onednn_bf16, conv_engine_onednn_split;
+extern const struct conv_engine conv_engine_direct, conv_engine_winograd, conv_engine_winograd_bf16,
+    conv_engine_onednn_bf16, conv_engine_onednn_split;
 
 /* c [rows][columns] = a [rows][depth] * b, row-major, on the calling thread. b is [depth][columns],
  * or [columns][depth] if transposed. */

@@ -49,11 +49,13 @@ struct epilogue {
 };
 
 struct gram_kernels;
+struct picture_kernels;
 struct product_kernels;
 
 struct kernels {
     const char *name; /* "avx512" */
     const struct gram_kernels *gram;
+    const struct picture_kernels *picture;
     const struct product_kernels *product;
 
     /* v[PLANES][plane] (plane floats apart), tile t at (t - first) * channels: B' d B of the 6 x 6

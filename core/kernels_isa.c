@@ -412,11 +412,13 @@ static void axpy(const float *q, double scale, size_t count, double *g)
 }
 
 extern const struct gram_kernels GRAM_TABLE;
+extern const struct picture_kernels PICTURE_TABLE;
 extern const struct product_kernels PRODUCT_TABLE;
 extern const struct kernels KERNELS_TABLE;
 const struct kernels KERNELS_TABLE = {
     .name = KERNELS_NAME,
     .gram = &GRAM_TABLE,
+    .picture = &PICTURE_TABLE,
     .product = &PRODUCT_TABLE,
     .winograd_input = winograd_input,
 #ifdef __AVX512BF16__

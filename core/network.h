@@ -58,7 +58,7 @@ void network_forward(struct network_pass *pass, const float *picture, network_fe
 void network_backward(struct network_pass *pass, network_gradient *gradient, void *context,
                       float *dpicture);
 
-/* "columns: conv1_1; winograd-bf16: conv1_2 ... conv4_2": the engine of each convolution. */
+/* "direct: conv1_1; winograd-bf16: conv1_2 ... conv4_2": the engine of each convolution. */
 void network_engines(int convs, enum arithmetic arithmetic, char *text, size_t size);
 
 enum arithmetic network_arithmetic(const struct network *network);
