@@ -187,11 +187,10 @@ static void check_counting(const struct progress *p, int64_t maxfun, int64_t ite
     assert_true(cell(p, last_row(p), H_EVALUATION) == (double)p->state.evaluations);
 }
 
-/* The largest count takes more than one search. */
 static void lbfgs_counts_evaluations_as_scipy_does(void **state)
 {
     (void)state;
-    static const char *const maxfuns[] = {"1", "2", "3", "7", "20", "90"};
+    static const char *const maxfuns[] = {"1", "2", "3", "7", "20"};
     for (size_t i = 0; i < sizeof maxfuns / sizeof *maxfuns; i++) {
         struct render *render = render_with(
             SETTINGS("preset", "keras", "iterations", "4", "maxfun", maxfuns[i], "pooling", "avg"));
@@ -203,6 +202,25 @@ static void lbfgs_counts_evaluations_as_scipy_does(void **state)
         progress_release(&p);
         render_free(render);
     }
+}
+
+/* More steps than one search keeps gradients for. */
+static void long_outer_iteration_takes_more_than_one_search(void **state)
+{
+    (void)state;
+    struct render *render =
+        render_with(SETTINGS("preset", "keras", "iterations", "1", "maxfun", "80"));
+    assert_true(optimiser_gradients(&render->params) < 80);
+    spoil.calls = 0;
+    struct progress p = run_from_start(render, NULL);
+    assert_int_equal(p.end, END_ITERATIONS);
+    assert_true(p.history.rows > 1 + (size_t)optimiser_gradients(&render->params));
+    assert_true(p.state.evaluations > 80);
+    assert_int_equal(p.state.evaluations, spoil.calls);
+    for (size_t row = 1; row < p.history.rows; row++)
+        assert_true(cell(&p, row, H_TOTAL) < cell(&p, row - 1, H_TOTAL));
+    progress_release(&p);
+    render_free(render);
 }
 
 /* Evaluations that an outer iteration spends until its first step is accepted. */
@@ -225,7 +243,7 @@ static void searches_know_from_the_last_how_far_to_step_first(void **state)
     static const char *const presets[] = {"balanced", "keras", "gatys", "johnson"};
     for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
         struct render *render =
-            render_with(SETTINGS("preset", presets[i], "iterations", "8", "maxfun", "10"));
+            render_with(SETTINGS("preset", presets[i], "iterations", "6", "maxfun", "8"));
         struct progress p = run_from_start(render, NULL);
         double first = cell(&p, 1, H_EVALUATION) - 1, later = evaluations_of_a_first_step(&p);
         print_message("%s: %g evaluations for the first step, then %.2g\n", presets[i], first,
@@ -761,6 +779,46 @@ static void bfloat16_search_goes_on_through_noise(void **state)
     assert_true(lenient < strict);
 }
 
+/* The lowest loss up to the end of an outer iteration. */
+static double best_after(const struct progress *p, int64_t iteration)
+{
+    double best = HUGE_VAL;
+    for (size_t row = 0; row < p->history.rows; row++)
+        if (cell(p, row, H_ITERATION) <= (double)iteration)
+            best = fmin(best, cell(p, row, H_TOTAL));
+    return best;
+}
+
+/* Where the loss falls by less than a twentieth, or two thirds are done; never before. */
+static void auto_hands_over_when_it_says(void **state)
+{
+    (void)state;
+    static const char *const budgets[][2] = {{"2", "4"}, {"3", "4"}, {"9", "12"}, {"30", "6"}};
+    bool slowly = false;
+    for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++) {
+        struct progress p;
+        struct render *render = render_with(
+            SETTINGS("precision", "auto", "iterations", budgets[i][0], "maxfun", budgets[i][1]));
+        double *x = start_new();
+        int64_t enough = 2 * render->params.iterations / 3;
+        progress_start(&p, render, x);
+        p.state.precision = ARITHMETIC_BF16;
+        go_on(&p, render, NULL);
+        assert_int_equal(p.end, END_HANDOVER);
+        assert_int_equal(p.state.precision, ARITHMETIC_F32);
+        for (int64_t k = 1; k <= p.state.iteration; k++) {
+            double before = best_after(&p, k - 1), after = best_after(&p, k);
+            bool slow = before - after < 0.05 * before;
+            assert_int_equal(slow || k == enough, k == p.state.iteration);
+            slowly = slowly || (slow && k < enough);
+        }
+        free(x);
+        progress_release(&p);
+        render_free(render);
+    }
+    assert_true(slowly); /* both reasons were seen */
+}
+
 static int begin(void **state)
 {
     network = network_of(builtin_weights(3), POOLING_MAX);
@@ -779,6 +837,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lbfgs_lowers_the_loss_with_every_step),
         cmocka_unit_test(lbfgs_counts_evaluations_as_scipy_does),
+        cmocka_unit_test(long_outer_iteration_takes_more_than_one_search),
         cmocka_unit_test(searches_know_from_the_last_how_far_to_step_first),
         cmocka_unit_test(adam_takes_maxfun_steps_in_an_outer_iteration),
         cmocka_unit_test(adam_matches_the_paper),
@@ -788,6 +847,7 @@ int main(void)
         cmocka_unit_test(run_interrupted_again_and_again_ends_with_the_same_bytes),
         cmocka_unit_test(error_of_a_hook_ends_the_run_resumably),
         cmocka_unit_test(bfloat16_search_goes_on_through_noise),
+        cmocka_unit_test(auto_hands_over_when_it_says),
         cmocka_unit_test(iterations_zero_evaluates_the_start),
         cmocka_unit_test(tolerance_ends_the_run),
         cmocka_unit_test(flat_picture_stalls_where_only_tv_counts),
