@@ -1,19 +1,27 @@
 #include "memory.h"
 
 #include "threads.h"
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
-enum { CACHE_LINE = 64 };
+enum { CACHE_LINE = 64, HUGE_PAGE = 2 << 20, HUGE_LEAST = 2 * HUGE_PAGE };
 
 float *floats_new(size_t count)
 {
     void *memory = NULL;
     if (count > SIZE_MAX / sizeof(float))
         return NULL;
-    return posix_memalign(&memory, CACHE_LINE, count * sizeof(float)) == 0 ? memory : NULL;
+    size_t bytes = count * sizeof(float);
+    bool huge = bytes >= HUGE_LEAST;
+    if (posix_memalign(&memory, huge ? HUGE_PAGE : CACHE_LINE, bytes) != 0)
+        return NULL;
+    if (huge)
+        madvise(memory, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* a wish: may be refused */
+    return memory;
 }
 
 /* The number after `key` in a file of lines "key   number ..."; an empty key means the first. */

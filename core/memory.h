@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Aligned to a cache line, uninitialised. free() it. NULL when memory is out. */
+/* Aligned to a cache line, uninitialised. free() it. NULL when memory is out. Large ones ask for
+ * huge pages: fewer faults when they are first touched, fewer misses in strided transforms. */
 float *floats_new(size_t count);
 
 /* Bytes this process may still take: the least of the machine's available memory, its control
