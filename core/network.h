@@ -4,9 +4,9 @@
  * passes. A `struct network_pass` is the buffers and the convolutions' plans for pictures of one
  * size.
  *
- * Memory: forward-only passes hold two working buffers. A pass that goes backward also keeps, per
- * convolution, a bit an element of ReLU mask, two bits an element of max-pooling choices, and the
- * features of tapped layers; nothing else. */
+ * Memory: forward-only passes hold two working buffers and a strip of the first block. A pass that
+ * goes backward also keeps, per convolution, a bit an element of ReLU mask, two bits an element of
+ * max-pooling choices, and the features of tapped layers but a large relu1_1; nothing else. */
 #ifndef ATELIER_NETWORK_H
 #define ATELIER_NETWORK_H
 
@@ -35,10 +35,12 @@ size_t network_bytes(int convs, enum arithmetic arithmetic);
  * forward). */
 typedef void network_features(void *context, int tap, const float *f, size_t positions,
                               int channels);
-/* Called for each tapped layer on the way back, deepest first: add the gradient of the loss by
- * f to df, both [positions][channels]. */
-typedef void network_gradient(void *context, int tap, const float *f, size_t positions,
-                              int channels, float *df);
+/* Called for each tapped layer on the way back, deepest first: add the gradient of the loss by f to
+ * df, both [positions][channels], of the layer's positions from `first` on. The first block's
+ * layers come in several such calls, in which a position may be met more than once, each time with
+ * another df. */
+typedef void network_gradient(void *context, int tap, const float *f, size_t first,
+                              size_t positions, int channels, float *df);
 
 struct network_pass;
 
@@ -51,7 +53,8 @@ void network_pass_free(struct network_pass *pass);
 uint64_t network_pass_bytes(int pooling, enum arithmetic arithmetic, int height, int width,
                             const struct layer *taps, int tap_count, bool backward);
 
-/* picture [height][width][3], RGB in 0..255; the mean is subtracted here. */
+/* picture [height][width][3], RGB in 0..255; the mean is subtracted here. Borrowed until
+ * network_backward is done. */
 void network_forward(struct network_pass *pass, const float *picture, network_features *features,
                      void *context);
 /* After network_forward on a pass made to go backward: dpicture [height][width][3], overwritten. */

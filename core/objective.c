@@ -125,25 +125,27 @@ static void on_features(void *context, int tap, const float *f, size_t positions
     profile_add(PROFILE_GRAM, start);
 }
 
-static void add_content_gradient(const struct term *term, const float *f, float *df)
+static void add_content_gradient(const struct term *term, const float *f, size_t first,
+                                 size_t positions, float *df)
 {
     const struct kernels *kernels = kernels_get();
-    size_t count = term_elements(term);
+    size_t count = positions * (size_t)term->channels;
+    const float *features = term->features + first * (size_t)term->channels;
     float scale = (float)(2 * term->scale);
 #pragma omp parallel for schedule(static)
     for (size_t at = 0; at < count; at += RUN)
-        kernels->add_difference(f + at, term->features + at, scale,
-                                count - at < RUN ? count - at : RUN, df + at);
+        kernels->add_difference(f + at, features + at, scale, count - at < RUN ? count - at : RUN,
+                                df + at);
 }
 
-static void on_gradient(void *context, int tap, const float *f, size_t positions, int channels,
-                        float *df)
+static void on_gradient(void *context, int tap, const float *f, size_t first, size_t positions,
+                        int channels, float *df)
 {
     struct objective *o = context;
     double start = clock_seconds();
     for (int i = 0; i < o->targets.content_count; i++)
         if (o->targets.content[i].tap == tap)
-            add_content_gradient(&o->targets.content[i], f, df);
+            add_content_gradient(&o->targets.content[i], f, first, positions, df);
     start = profile_add(PROFILE_PIXELS, start);
     for (int i = 0; i < o->targets.style_count; i++)
         if (o->targets.style[i].tap == tap)

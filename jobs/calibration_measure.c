@@ -51,7 +51,9 @@ struct probe {
     struct layer_seconds *conv, *gram;
     enum arithmetic arithmetic;
     int size;
-    double mark;    /* clock when the last tap was left */
+    double mark; /* clock when the last tap was left */
+    /* Of one run; a layer's gradient may come in several parts. */
+    double conv_back[VGG19_CONVS], gram_back[VGG19_CONVS];
     double content; /* per value, of the largest layer seen */
     double *target;
     void *direction, *scratch;
@@ -75,19 +77,18 @@ static void on_features(void *context, int tap, const float *f, size_t positions
     probe->mark = now_seconds();
 }
 
-static void on_gradient(void *context, int tap, const float *f, size_t positions, int channels,
-                        float *df)
+/* Before a layer's first part the convolution after it was at work, then its own. */
+static void on_gradient(void *context, int tap, const float *f, size_t first, size_t positions,
+                        int channels, float *df)
 {
     struct probe *probe = context;
+    int at_work = first == 0 ? tap + 1 : tap;
     double now = now_seconds();
-    if (tap + 1 < VGG19_CONVS) {
-        double *backward = &probe->conv[tap + 1].backward[probe->size];
-        *backward = least(*backward, now - probe->mark);
-    }
+    if (at_work < VGG19_CONVS)
+        probe->conv_back[at_work] += now - probe->mark;
     gram_gradient(f, probe->direction, positions, channels, probe->arithmetic, df);
-    double *gram = &probe->gram[tap].backward[probe->size];
-    *gram = least(*gram, now_seconds() - now);
     probe->mark = now_seconds();
+    probe->gram_back[tap] += probe->mark - now;
 }
 
 static void run_once(struct probe *probe, struct network_pass *pass, const float *picture,
@@ -95,10 +96,17 @@ static void run_once(struct probe *probe, struct network_pass *pass, const float
 {
     probe->mark = now_seconds();
     network_forward(pass, picture, on_features, probe);
+    memset(probe->conv_back, 0, sizeof probe->conv_back);
+    memset(probe->gram_back, 0, sizeof probe->gram_back);
     probe->mark = now_seconds();
     network_backward(pass, on_gradient, probe, dpicture);
-    double *backward = &probe->conv[0].backward[probe->size];
-    *backward = least(*backward, now_seconds() - probe->mark);
+    probe->conv_back[0] += now_seconds() - probe->mark;
+    for (int i = 0; i < VGG19_CONVS; i++) {
+        double *conv = &probe->conv[i].backward[probe->size];
+        double *gram = &probe->gram[i].backward[probe->size];
+        *conv = least(*conv, probe->conv_back[i]);
+        *gram = least(*gram, probe->gram_back[i]);
+    }
 }
 
 static void fill_picture(float *rgb, int side)
