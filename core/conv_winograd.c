@@ -32,13 +32,13 @@ enum {
     BLOCK_TILES_MIN = 112,
     BLOCK_TILES_WIDE = 192, /* the same for 512 to 512 channels */
     BLOCK_TILES_MAX = 1024,
-    GRAIN = 16,       /* tiles that are transformed at a time */
-    COLUMNS = 128,    /* of a product that is one task */
+    GRAIN = 16,       /* most tiles that are transformed at a time */
+    COLUMNS = 128,    /* most of a product that is one task */
+    TASKS = 4,        /* for each thread, or more */
     GROUP_TILES = 28, /* twice the rows that a product holds in registers */
     GROUP_BYTES = 784 << 10,
     GROUP_BYTES_MAX = 1300 << 10, /* for half as many tiles */
-    GROUP_WEIGHT_BYTES = 10 << 20,
-    GROUPS_PER_THREAD = 4
+    GROUP_WEIGHT_BYTES = 10 << 20
 };
 
 /* One direction of one convolution: how x is read, multiplied and finished. */
@@ -88,12 +88,11 @@ static int group_tiles(int in, int out, bool half, int tiles)
     int element = half ? sizeof(uint16_t) : sizeof(float);
     int tile_bytes = PLANES * (in * element + out * (int)sizeof(float));
     int group = GROUP_TILES * tile_bytes <= GROUP_BYTES ? GROUP_TILES : GROUP_TILES / 2;
-    if (tiles < group * GROUPS_PER_THREAD * threads_count())
+    if (tiles < group * TASKS * threads_count())
         group = GROUP_TILES / 2;
     bool pays = winograd_weights_turned(in, out, half) &&
                 PLANES * in * out * element <= GROUP_WEIGHT_BYTES &&
-                group * tile_bytes <= GROUP_BYTES_MAX &&
-                tiles >= group * GROUPS_PER_THREAD * threads_count();
+                group * tile_bytes <= GROUP_BYTES_MAX && tiles >= group * TASKS * threads_count();
     return pays ? group : 0;
 }
 
@@ -155,28 +154,45 @@ static void transform_back(const struct pass *pass, const float *m, size_t plane
 
 /* --- the two schedules --- */
 
+static int parts_of(int whole, int part) { return (whole + part - 1) / part; }
+
+static int grain_of(int tiles)
+{
+    int grain = least(tiles / (TASKS * threads_count()), GRAIN);
+    return grain > 1 ? grain : 1;
+}
+
+static int columns_of(int out)
+{
+    int columns = COLUMNS;
+    while (columns > PANEL && PLANES * parts_of(out, columns) < TASKS * threads_count())
+        columns /= 2;
+    return columns;
+}
+
 static void run_block(const struct pass *pass, int first, int last, int block, void *v, float *m)
 {
     int in = pass->source.channels, out = pass->target.channels, tiles = last - first;
     size_t v_plane = plane_floats(block, in), m_plane = plane_floats(block, out);
-    int grains = (tiles + GRAIN - 1) / GRAIN, parts = (out + COLUMNS - 1) / COLUMNS;
+    int grain = grain_of(tiles), grains = parts_of(tiles, grain);
+    int columns = columns_of(out), parts = parts_of(out, columns);
     double time = clock_seconds();
 #pragma omp parallel for schedule(dynamic, 1)
     for (int g = 0; g < grains; g++) {
-        int from = g * GRAIN, to = least(from + GRAIN, tiles);
+        int from = g * grain, to = least(from + grain, tiles);
         transform_patches(pass, first + from, first + to, v, (size_t)from * (size_t)in, v_plane);
     }
     time = profile_add(PROFILE_TRANSFORM, time);
 #pragma omp parallel for schedule(dynamic, 1)
     for (int task = 0; task < PLANES * parts; task++) {
-        int column = task % parts * COLUMNS;
-        multiply(pass, tiles, task / parts, column, least(column + COLUMNS, out), v, v_plane, m,
+        int column = task % parts * columns;
+        multiply(pass, tiles, task / parts, column, least(column + columns, out), v, v_plane, m,
                  m_plane);
     }
     time = profile_add(PROFILE_GEMM, time);
 #pragma omp parallel for schedule(dynamic, 1)
     for (int g = 0; g < grains; g++) {
-        int from = g * GRAIN, to = least(from + GRAIN, tiles);
+        int from = g * grain, to = least(from + grain, tiles);
         transform_back(pass, m + (size_t)from * (size_t)out, m_plane, first + from, first + to);
     }
     profile_add(PROFILE_TRANSFORM, time);
