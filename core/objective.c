@@ -245,16 +245,24 @@ int objective_history(const struct plan *plan, struct history *history, struct e
     return 0;
 }
 
-uint64_t objective_bytes(const struct params *params, const struct plan *plan)
+uint64_t objective_bytes(const struct params *params, const struct plan *plan,
+                         enum arithmetic arithmetic)
 {
     struct targets targets;
     targets_describe(plan, &targets);
     uint64_t pixels = (uint64_t)plan->full_height * (uint64_t)plan->full_width;
-    uint64_t working =
-        2 * 3 * pixels * sizeof(float) + gram_scratch_most(targets.style, targets.style_count);
+    uint64_t bytes = targets_bytes(&targets) + 2 * 3 * pixels * sizeof(float) +
+                     gram_scratch_most(targets.style, targets.style_count);
     if (plan->tap_count > 0)
-        working += network_pass_bytes(params->pooling, plan_arithmetic(params), plan->full_height,
-                                      plan->full_width, plan->taps, plan->tap_count, true);
-    uint64_t capturing = targets_capture_bytes(params, plan);
-    return targets_bytes(&targets) + (working > capturing ? working : capturing);
+        bytes += network_pass_bytes(params->pooling, arithmetic, plan->full_height,
+                                    plan->full_width, plan->taps, plan->tap_count, true);
+    return bytes;
+}
+
+uint64_t objective_capture_bytes(const struct params *params, const struct plan *plan,
+                                 enum arithmetic arithmetic)
+{
+    struct targets targets;
+    targets_describe(plan, &targets);
+    return targets_bytes(&targets) + targets_capture_bytes(params, plan, arithmetic);
 }

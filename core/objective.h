@@ -35,7 +35,11 @@ void objective_evaluate(struct objective *objective, const double *x, struct los
 /* Names the layer columns of a history made for this plan. */
 int objective_history(const struct plan *plan, struct history *history, struct error *err);
 
-/* Bytes an objective holds while it evaluates, and the most it needs while capturing targets. */
-uint64_t objective_bytes(const struct params *params, const struct plan *plan);
+/* Bytes of an objective in that arithmetic while it evaluates, and the most while it captures its
+ * targets. */
+uint64_t objective_bytes(const struct params *params, const struct plan *plan,
+                         enum arithmetic arithmetic);
+uint64_t objective_capture_bytes(const struct params *params, const struct plan *plan,
+                                 enum arithmetic arithmetic);
 
 #endif

@@ -184,28 +184,41 @@ enum arithmetic plan_arithmetic(const struct params *params)
     return wanted && !conv_missing(ARITHMETIC_BF16) ? ARITHMETIC_BF16 : ARITHMETIC_F32;
 }
 
-/* The network's weights: prepared, and as they came where another arithmetic may follow. */
-static uint64_t weight_bytes(const struct params *params, const struct plan *plan)
+static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+/* The network's weights as they came. */
+static uint64_t plain_weight_bytes(const struct plan *plan)
 {
-    enum arithmetic arithmetic = plan_arithmetic(params);
-    uint64_t bytes = network_bytes(plan->convs, arithmetic), plain = 0;
+    uint64_t bytes = 0;
     for (int i = 0; i < plan->convs; i++)
-        plain += 9 * sizeof(float) * (uint64_t)vgg19_convs[i].in * (uint64_t)vgg19_convs[i].out;
-    if (params->precision == PRECISION_AUTO && arithmetic == ARITHMETIC_BF16)
-        bytes += plain;
+        bytes += 9 * sizeof(float) * (uint64_t)vgg19_convs[i].in * (uint64_t)vgg19_convs[i].out;
     return bytes;
+}
+
+/* The most that a run in one arithmetic takes beside the program. Its stages: weights are prepared,
+ * images read, targets captured, and then, without the images, the picture is optimised. Weights as
+ * they came are kept on only where another arithmetic follows. */
+static uint64_t run_bytes(const struct params *params, const struct plan *plan,
+                          enum arithmetic arithmetic)
+{
+    size_t values = 3 * (size_t)plan->full_width * (size_t)plan->full_height;
+    uint64_t plain = plain_weight_bytes(plan);
+    bool kept_on = params->precision == PRECISION_AUTO && arithmetic == ARITHMETIC_BF16;
+    uint64_t images = sizeof(float) * ((uint64_t)values + 3 * (uint64_t)plan->style_width *
+                                                              (uint64_t)plan->style_height);
+    uint64_t most = larger(
+        images + larger(plan->decoded_bytes, objective_capture_bytes(params, plan, arithmetic)),
+        objective_bytes(params, plan, arithmetic) + optimiser_bytes(params, values));
+    return network_bytes(plan->convs, arithmetic) + larger(plain, (kept_on ? plain : 0) + most);
 }
 
 static void plan_memory(const struct params *params, struct plan *plan)
 {
-    uint64_t images = 3 * sizeof(float) *
-                      ((uint64_t)plan->full_width * (uint64_t)plan->full_height +
-                       (uint64_t)plan->style_width * (uint64_t)plan->style_height);
-    size_t values = 3 * (size_t)plan->full_width * (size_t)plan->full_height;
-    uint64_t optimising = objective_bytes(params, plan) + optimiser_bytes(params, values);
-    plan->memory_bytes = program_bytes + thread_bytes * (uint64_t)threads_count() +
-                         weight_bytes(params, plan) + images +
-                         (optimising > plan->decoded_bytes ? optimising : plan->decoded_bytes);
+    enum arithmetic arithmetic = plan_arithmetic(params);
+    uint64_t most = run_bytes(params, plan, arithmetic);
+    if (params->precision == PRECISION_AUTO && arithmetic != ARITHMETIC_F32)
+        most = larger(most, run_bytes(params, plan, ARITHMETIC_F32));
+    plan->memory_bytes = program_bytes + thread_bytes * (uint64_t)threads_count() + most;
 }
 
 int plan_make_sized(const struct params *params, const struct plan_sizes *sizes, struct plan *plan,

@@ -268,13 +268,14 @@ uint64_t targets_bytes(const struct targets *targets)
     return bytes;
 }
 
-uint64_t targets_capture_bytes(const struct params *params, const struct plan *plan)
+uint64_t targets_capture_bytes(const struct params *params, const struct plan *plan,
+                               enum arithmetic arithmetic)
 {
     if (plan->style.count == 0)
         return 0;
     return style_gram_scratch_bytes(plan) +
-           network_pass_bytes(params->pooling, plan_arithmetic(params), plan->style_height,
-                              plan->style_width, plan->style.layer, plan->style.count, false);
+           network_pass_bytes(params->pooling, arithmetic, plan->style_height, plan->style_width,
+                              plan->style.layer, plan->style.count, false);
 }
 
 double targets_tv_scale(const struct params *params, const struct plan *plan)

@@ -37,7 +37,8 @@ void targets_release(struct targets *targets);
 
 /* Bytes that targets hold, and the most that capturing takes beside them. */
 uint64_t targets_bytes(const struct targets *targets);
-uint64_t targets_capture_bytes(const struct params *params, const struct plan *plan);
+uint64_t targets_capture_bytes(const struct params *params, const struct plan *plan,
+                               enum arithmetic arithmetic);
 
 size_t term_elements(const struct term *term); /* of its feature map */
 size_t term_gram_area(const struct term *term);
