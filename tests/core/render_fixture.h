@@ -106,9 +106,32 @@ static inline struct network *network_in(struct vgg19_weights weights, int pooli
     return network;
 }
 
+/* That of the engine that ATELIER_ENGINE names: CTest runs some tests once an engine. */
+static inline enum arithmetic tested_arithmetic(void)
+{
+    struct conv_engine_info list[CONV_ENGINES];
+    const char *wanted = getenv("ATELIER_ENGINE");
+    conv_engines(list);
+    for (int i = 0; wanted && i < CONV_ENGINES; i++)
+        if (strcmp(list[i].name, wanted) == 0)
+            return list[i].arithmetic;
+    return ARITHMETIC_F32;
+}
+
+/* What a main returns where the engine asked for cannot run here; CTest calls that skipped. */
+enum { SKIPPED = 77 };
+static inline bool engine_is_missing(void)
+{
+    struct error err = {0};
+    bool missing = conv_check(&err) != 0;
+    if (missing)
+        print_message("skipped: %s\n", err.message);
+    return missing;
+}
+
 static inline struct network *network_of(struct vgg19_weights weights, int pooling)
 {
-    return network_in(weights, pooling, ARITHMETIC_F32);
+    return network_in(weights, pooling, tested_arithmetic());
 }
 
 /* --- parameters and plan --- */

@@ -610,6 +610,8 @@ static void whole_gradient_matches_directional_differences(void **state)
 int main(void)
 {
     threads_use(0);
+    if (engine_is_missing())
+        return SKIPPED;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pooling_and_its_gradient_match_reference_at_odd_sizes),
         cmocka_unit_test(max_pooling_takes_the_first_of_equal_maxima),

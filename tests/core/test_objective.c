@@ -411,6 +411,8 @@ static int end(void **state)
 int main(void)
 {
     threads_use(0);
+    if (engine_is_missing())
+        return SKIPPED;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(content_loss_is_zero_at_the_content_image),
         cmocka_unit_test(style_loss_is_zero_at_the_style_image),
