@@ -88,23 +88,33 @@ static void prepare_split(const float *kernel, int in, int out, void *weights)
         lo[i] = bf16_of(kernel[i] - bf16_to_float(hi[i]));
 }
 
+enum { TURN = 32 }; /* values of a cache line */
+
+/* rows [count][columns] = (turned [columns][stride], its first count columns)'. */
+static void transpose(const uint16_t *turned, size_t stride, size_t count, size_t columns,
+                      uint16_t *rows)
+{
+    for (size_t i0 = 0; i0 < count; i0 += TURN)
+        for (size_t c = 0; c < columns; c++)
+            for (size_t i = i0; i < count && i < i0 + TURN; i++)
+                rows[i * columns + c] = turned[c * stride + i];
+}
+
 /* chunk [3][3][d->in][d->columns]: the columns from `first` on, of a conv's weights as they are or,
  * backward, turned and transposed. */
 static void gather_chunk(const struct direction *d, bool backward, const uint16_t *weights,
-                         int first, uint16_t *chunk)
+                         size_t first, uint16_t *chunk)
 {
-    size_t in = (size_t)d->in, out = (size_t)d->out;
-    for (size_t tap = 0; tap < TAPS; tap++)
-        for (size_t i = 0; i < in; i++, chunk += d->columns) {
-            if (!backward) {
-                memcpy(chunk, weights + (tap * in + i) * out + (size_t)first,
-                       (size_t)d->columns * sizeof *chunk);
-                continue;
-            }
-            const uint16_t *turned = weights + (TAPS - 1 - tap) * in * out + i;
-            for (int c = 0; c < d->columns; c++)
-                chunk[c] = turned[(size_t)(first + c) * in];
+    size_t in = (size_t)d->in, out = (size_t)d->out, columns = (size_t)d->columns;
+    for (size_t tap = 0; tap < TAPS; tap++, chunk += in * columns) {
+        if (backward) {
+            transpose(weights + ((TAPS - 1 - tap) * out + first) * in, in, in, columns, chunk);
+            continue;
         }
+        for (size_t i = 0; i < in; i++)
+            memcpy(chunk + i * columns, weights + (tap * in + i) * out + first,
+                   columns * sizeof *chunk);
+    }
 }
 
 static int pack(struct direction *d, bool backward, const uint16_t *weights, struct error *err)
@@ -123,7 +133,7 @@ static int pack(struct direction *d, bool backward, const uint16_t *weights, str
     for (int i = 0; i < chunks; i++) {
         uint16_t *mine = (uint16_t *)(chunk + (size_t)threads_index() * chunk_floats);
         gather_chunk(d, backward, weights + (size_t)(i % d->parts) * plane(d->in, d->out),
-                     i / d->parts * d->columns, mine);
+                     (size_t)(i / d->parts * d->columns), mine);
         onednn_pack(d->set, mine, d->packed + (size_t)i * d->packed_bytes);
     }
     free(chunk);
