@@ -11,10 +11,11 @@
  *   onednn-split   float32, there: three products of factors split into two bfloat16
  *   winograd-bf16  bfloat16, elsewhere: F(4x4,3x3), both factors of the products rounded
  *   winograd       float32, elsewhere: F(4x4,3x3) on single-thread sgemms
- *   direct         the picture itself, three channels, always in float32: the plain sum in
- * registers ATELIER_ENGINE in the environment names one to take instead where its arithmetic is
- * asked for. Results do not depend on the number of threads: fixed blocks, nothing summed across
- * threads. */
+ *   direct         the picture itself, three channels, always in float32: plain sums in registers
+ *
+ * ATELIER_ENGINE in the environment names one to take instead where its arithmetic is asked for.
+ *
+ * Results do not depend on the number of threads: fixed blocks, nothing summed across threads. */
 #ifndef ATELIER_CONV_H
 #define ATELIER_CONV_H
 

@@ -51,7 +51,7 @@ static int available(struct runner runners[CONV_ENGINES], enum arithmetic arithm
     int count = 0;
     conv_engines(list);
     for (int i = 0; i < CONV_ENGINES; i++)
-        if (!list[i].missing && strcmp(list[i].name, "columns") != 0) {
+        if (!list[i].missing && strcmp(list[i].name, "direct") != 0) {
             arithmetics[count] = list[i].arithmetic;
             runners[count++] = (struct runner){.name = list[i].name};
         }

@@ -496,7 +496,7 @@ class Help(InFolder):
         self.assertWords(text, "OpenBLAS", "liblbfgs", "zimg", "libpng", "libjpeg", "OpenSSL",
                          "oneDNN", "HDF5", "instruction set")
         self.assertRegex(text, r"(?m)^engines +f32: (winograd|onednn-split); "
-                               r"bf16: (none|winograd-bf16|onednn-bf16); first layer: columns$")
+                               r"bf16: (none|winograd-bf16|onednn-bf16); first layer: direct$")
         self.assertRegex(text, r"(?m)^OpenBLAS file +/.*openblas")
 
     def test_unknown_command_names_the_nearest(self):
