@@ -1,5 +1,6 @@
-/* The inner loops of the convolution that reads the picture: three channels in. As kernels.h has
- * those of everything else: compiled once for each instruction set, serial.
+/* The inner loops of what touches the picture itself: the convolution that reads it, three channels
+ * in, and total variation. As kernels.h has those of everything else: compiled once for each
+ * instruction set, serial.
  *
  * kernel is [3][3][PICTURE_CHANNELS][out], out a multiple of LANES. A row's neighbours come as
  * [above, itself, below], NULL outside the map. */
@@ -19,6 +20,11 @@ struct picture_kernels {
      * mask has a 0, unless the masks are NULL. Overwrites. */
     void (*backward)(const float *const dy[3], const mask_word *const mask[3], int width,
                      const float *kernel, int out, float *dx);
+    /* Returns the sum of s^1.25 (quarter) or s over count values of a row, where s = dx^2 + dy^2 of
+     * the differences to the value three to the right and to the one below; by_dx and by_dy
+     * [count]: the derivatives. */
+    double (*variation)(const double *x, const double *below, size_t count, bool quarter,
+                        double *by_dx, double *by_dy);
 };
 
 #endif

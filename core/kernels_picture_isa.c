@@ -11,6 +11,8 @@
 #include "kernels_picture.h"
 #include "vectors.h"
 
+#include <math.h>
+
 enum { IN = PICTURE_CHANNELS, AHEAD = 24 };
 #if defined __AVX512F__
 enum { ACROSS = 6, WIDE = 4, BACK = 6 };
@@ -171,5 +173,44 @@ static void backward(const float *const dy[3], const mask_word *const mask[3], i
         backward_row(dy, mask, false, width, kernel, out, dx);
 }
 
+/* --- total variation --- */
+
+INLINE double vary(const double *x, const double *below, const bool quarter, double *by_dx,
+                   double *by_dy)
+{
+    double dx = x[IN] - x[0], dy = below[0] - x[0], s = dx * dx + dy * dy;
+    double root = quarter ? sqrt(sqrt(s)) : 1, slope = quarter ? 2.5 * root : 2;
+    *by_dx = slope * dx;
+    *by_dy = slope * dy;
+    return s * root;
+}
+
+/* LANES sums beside each other, then together. */
+INLINE double vary_all(const double *x, const double *below, size_t count, const bool quarter,
+                       double *by_dx, double *by_dy)
+{
+    double sum[LANES] = {0}, total = 0;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        for (size_t k = i; k < i + LANES; k++)
+            sum[k - i] += vary(x + k, below + k, quarter, by_dx + k, by_dy + k);
+    for (; i < count; i++)
+        total += vary(x + i, below + i, quarter, by_dx + i, by_dy + i);
+    for (int k = 0; k < LANES; k++)
+        total += sum[k];
+    return total;
+}
+
+static double variation(const double *restrict x, const double *restrict below, size_t count,
+                        bool quarter, double *restrict by_dx, double *restrict by_dy)
+{
+    return quarter ? vary_all(x, below, count, true, by_dx, by_dy)
+                   : vary_all(x, below, count, false, by_dx, by_dy);
+}
+
 extern const struct picture_kernels PICTURE_TABLE;
-const struct picture_kernels PICTURE_TABLE = {.forward = forward, .backward = backward};
+const struct picture_kernels PICTURE_TABLE = {
+    .forward = forward,
+    .backward = backward,
+    .variation = variation,
+};

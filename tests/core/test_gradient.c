@@ -508,7 +508,7 @@ static void check_tv(int height, int width, double power)
 static void tv_gradient_matches_differences(void **state)
 {
     (void)state;
-    static const int sizes[][2] = {{2, 2}, {2, 9}, {8, 2}, {7, 5}, {16, 17}};
+    static const int sizes[][2] = {{2, 2}, {2, 9}, {8, 2}, {7, 5}, {16, 17}, {3, 86}, {3, 175}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         check_tv(sizes[i][0], sizes[i][1], 1);
         check_tv(sizes[i][0], sizes[i][1], 1.25);
