@@ -70,24 +70,30 @@ INLINE void sum_block(const int rows, const int vectors, const bool half, struct
 #define SUM(n)                                                                                     \
     case n:                                                                                        \
         sum_block(n, vectors, half, f, c_stride, c);                                               \
-        break;
+        break
 
 INLINE void sum_rows(int rows, const int vectors, const bool half, struct factors f,
                      size_t c_stride, float *c)
 {
     switch (rows) {
 #if SUM_ROWS >= 14
-        SUM(14)
-        SUM(13)
-        SUM(12)
-        SUM(11)
-        SUM(10)
-        SUM(9) SUM(8) SUM(7)
+        SUM(14);
+        SUM(13);
+        SUM(12);
+        SUM(11);
+        SUM(10);
+        SUM(9);
+        SUM(8);
+        SUM(7);
 #endif
 #if SUM_ROWS >= 6
-            SUM(6) SUM(5) SUM(4)
+        SUM(6);
+        SUM(5);
+        SUM(4);
 #endif
-                SUM(3) SUM(2) SUM(1)
+        SUM(3);
+        SUM(2);
+        SUM(1);
     }
 }
 
