@@ -1,66 +1,19 @@
-/* The inner loops of kernels_gram.h. Compiled once for each instruction set, with GRAM_TABLE the
- * name of the table.
- *
- * Both products hold a block of sums in registers, ROWS x up to two vectors, and read per step one
- * or two vectors of the right factor and ROWS single values of the left, each spread over a vector.
- * A word is one float32 or a pair of bfloat16: the values of two steps side by side, multiplied and
- * added by one instruction. So both arithmetics run through the same loops.
+/* The inner loops of kernels_gram.h, on the blocks of sums.h. Compiled once for each instruction
+ * set, with GRAM_TABLE the name of the table.
  *
  * For F'F a run of DEPTH positions is first copied into strips of PANEL channels, because in f
  * itself the rows stand whole kilobytes apart and would evict each other from the cache; bfloat16
  * needs the pairs, too. */
 #include "kernels_gram.h"
-#include "vectors.h"
+#include "sums.h"
 
 #if defined __AVX512F__
-enum { ROWS = 8, VECTORS = 2 };
-#elif defined __AVX2__
-enum { ROWS = 4, VECTORS = 1 };
+enum { ROWS = 8 };
 #else
-enum { ROWS = 2, VECTORS = 1 };
+enum { ROWS = 4 };
 #endif
 
 enum { DEPTH = 128, STRIPS = GRAM_TILE / PANEL };
-
-/* sum + a * b; half: of both bfloat16 values in each word. */
-INLINE vec multiply_add(vec sum, float a, vec b, bool half)
-{
-#ifdef __AVX512BF16__
-    if (half)
-        return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_ps(a), (__m512bh)b);
-#endif
-    (void)half;
-    return sum + a * b;
-}
-
-/* c [rows][vectors * LANES], c_stride apart, = (add ? c : 0) + a [rows][steps] * b. Word k of row r
- * is a[r * a_row + k * a_step], that of b's step k at b + k * b_step. Each sum runs over its steps
- * in order and c is added last, whatever stands beside it. rows, vectors: constants. */
-INLINE void sum_block(const int rows, const int vectors, const bool half, size_t steps,
-                      const float *a, size_t a_row, size_t a_step, const float *b, size_t b_step,
-                      bool add, size_t c_stride, float *c)
-{
-    vec sum[ROWS][VECTORS];
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vectors; v++)
-            sum[r][v] = (vec){0};
-    for (size_t k = 0; k < steps; k++, a += a_step, b += b_step) {
-        vec right[VECTORS];
-        for (int v = 0; v < vectors; v++)
-            right[v] = load(b + v * LANES);
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++)
-            for (int v = 0; v < vectors; v++)
-                sum[r][v] = multiply_add(sum[r][v], a[(size_t)r * a_row], right[v], half);
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vectors; v++) {
-            float *to = c + (size_t)r * c_stride + v * LANES;
-            store(to, add ? load(to) + sum[r][v] : sum[r][v]);
-        }
-}
 
 /* --- F'F --- */
 
@@ -99,24 +52,26 @@ INLINE size_t fill_strips(const float *f, size_t positions, int channels, int co
     return steps;
 }
 
-/* c (+)= a run's products. On the diagonal vectors that lie left of a row's own are left out. */
+/* c (+)= a run's products. On the diagonal what lies left of a row's own LANES is left out. */
 INLINE void multiply_strips(const struct strips *a, const struct strips *b, size_t steps, int rows,
                             int columns, const bool half, bool add, float *c)
 {
-    for (int column = 0; column < columns; column += VECTORS * LANES) {
-        int wide = columns - column < VECTORS * LANES ? 1 : VECTORS;
-        for (int row = 0; row < rows; row += ROWS) {
-            int first = a == b ? row / LANES * LANES : 0, at = column, vectors = wide;
-            for (; vectors > 0 && at < first; at += LANES)
-                vectors--;
-            const float *left = &a->word[row / PANEL][0][row % PANEL];
-            const float *right = &b->word[at / PANEL][0][at % PANEL];
+    for (int row = 0; row < rows; row += ROWS) {
+        int first = a == b ? row / LANES * LANES : 0;
+        for (int at = first, now; at < columns; at += now) {
+            int left = columns - at, to_panel = PANEL - at % PANEL;
+            struct factors f = {.a = &a->word[row / PANEL][0][row % PANEL],
+                                .b = &b->word[at / PANEL][0][at % PANEL],
+                                .a_row = 1,
+                                .a_step = PANEL,
+                                .b_step = PANEL,
+                                .steps = steps};
             float *sums = c + (size_t)row * GRAM_TILE + at;
-            if (vectors == VECTORS)
-                sum_block(ROWS, VECTORS, half, steps, left, 1, PANEL, right, PANEL, add, GRAM_TILE,
-                          sums);
-            else if (vectors == 1)
-                sum_block(ROWS, 1, half, steps, left, 1, PANEL, right, PANEL, add, GRAM_TILE, sums);
+            now = left < SUM_WIDTH || to_panel < SUM_WIDTH ? NATIVE : SUM_WIDTH;
+            if (now == NATIVE)
+                sum_block(ROWS, 1, half, f, add, GRAM_TILE, sums);
+            else
+                sum_block(ROWS, SUM_NATIVES, half, f, add, GRAM_TILE, sums);
         }
     }
 }
@@ -143,17 +98,15 @@ static void tile(const float *a, const float *b, size_t positions, int channels,
 
 /* --- F D --- */
 
-/* df [rows][width] += f [rows][steps] * one strip of d. */
-INLINE void add_product(int rows, const int vectors, const bool half, size_t steps, const float *f,
-                        const float *d, size_t d_step, size_t stride, float *df)
+/* df [rows][natives * NATIVE] += f [rows][steps] * a part of one strip of d. */
+INLINE void add_product(int rows, const int natives, const bool half, struct factors f,
+                        size_t stride, float *df)
 {
     int r = 0;
-    for (; r + ROWS <= rows; r += ROWS)
-        sum_block(ROWS, vectors, half, steps, f + (size_t)r * steps, steps, 1, d, d_step, true,
-                  stride, df + (size_t)r * stride);
-    for (; r < rows; r++)
-        sum_block(1, vectors, half, steps, f + (size_t)r * steps, steps, 1, d, d_step, true, stride,
-                  df + (size_t)r * stride);
+    for (; r + ROWS <= rows; r += ROWS, f.a += ROWS * f.a_row)
+        sum_block(ROWS, natives, half, f, true, stride, df + (size_t)r * stride);
+    for (; r < rows; r++, f.a += f.a_row)
+        sum_block(1, natives, half, f, true, stride, df + (size_t)r * stride);
 }
 
 /* f [rows][steps], d in words, df [rows][channels]. */
@@ -162,14 +115,20 @@ INLINE void add_gradient(const float *f, int rows, int channels, const bool half
 {
     size_t stride = (size_t)channels, steps = half ? stride / 2 : stride;
     for (int column = first; column < last; column += PANEL) {
-        const float *strip = d + (size_t)column * steps;
         int width = channels - column < PANEL ? channels - column : PANEL;
-        if (width == VECTORS * LANES)
-            add_product(rows, VECTORS, half, steps, f, strip, (size_t)width, stride, df + column);
-        else
-            for (int c = 0; c < width; c += LANES)
-                add_product(rows, 1, half, steps, f, strip + c, (size_t)width, stride,
-                            df + column + c);
+        for (int c = 0, now; c < width; c += now) {
+            struct factors part = {.a = f,
+                                   .b = d + (size_t)column * steps + c,
+                                   .a_row = steps,
+                                   .a_step = 1,
+                                   .b_step = (size_t)width,
+                                   .steps = steps};
+            now = width - c < SUM_WIDTH ? NATIVE : SUM_WIDTH;
+            if (now == NATIVE)
+                add_product(rows, 1, half, part, stride, df + column + c);
+            else
+                add_product(rows, SUM_NATIVES, half, part, stride, df + column + c);
+        }
     }
 }
 

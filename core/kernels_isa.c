@@ -232,27 +232,25 @@ static void split_bf16(const float *x, const mask_word *mask, size_t count, uint
 /* Chains of multiply-adds that hide each other's latency and fit the registers. */
 #if defined __AVX512F__
 enum { CHAINS = 16 };
-#elif defined __AVX2__
-enum { CHAINS = 6 };
 #else
-enum { CHAINS = 3 };
+enum { CHAINS = 12 };
 #endif
 
-INLINE float sum_of_chains(const vec chain[CHAINS])
+INLINE float sum_of_chains(const native chain[CHAINS])
 {
     float sum = 0;
     for (int i = 0; i < CHAINS; i++)
-        for (int k = 0; k < LANES; k++)
+        for (int k = 0; k < NATIVE; k++)
             sum += chain[i][k];
     return sum;
 }
 
 static float probe(long rounds)
 {
-    vec chain[CHAINS], factor = (vec){0} + 0.5f, term = (vec){0} + 0.25f;
+    native chain[CHAINS], factor = (native){0} + 0.5f, term = (native){0} + 0.25f;
 #pragma GCC unroll 16
     for (int i = 0; i < CHAINS; i++)
-        chain[i] = (vec){0} + (float)i;
+        chain[i] = (native){0} + (float)i;
     for (long r = 0; r < rounds; r++)
 #pragma GCC unroll 16
         for (int i = 0; i < CHAINS; i++)
@@ -264,15 +262,15 @@ static float probe(long rounds)
 
 static float probe_bf16(long rounds)
 {
-    vec chain[CHAINS];
+    native chain[CHAINS];
     __m512bh factor = (__m512bh)_mm512_set1_epi32(0x00800080); /* tiny: sums stay finite */
 #pragma GCC unroll 16
     for (int i = 0; i < CHAINS; i++)
-        chain[i] = (vec){0} + (float)i;
+        chain[i] = (native){0} + (float)i;
     for (long r = 0; r < rounds; r++)
 #pragma GCC unroll 16
         for (int i = 0; i < CHAINS; i++)
-            chain[i] = (vec)_mm512_dpbf16_ps((__m512)chain[i], factor, factor);
+            chain[i] = (native)_mm512_dpbf16_ps((__m512)chain[i], factor, factor);
     return sum_of_chains(chain);
 }
 
@@ -435,7 +433,7 @@ const struct kernels KERNELS_TABLE = {
     .unpool_max = unpool_max,
     .unpool_avg = unpool_avg,
     .probe = probe,
-    .probe_flop = 2.0 * LANES * CHAINS,
+    .probe_flop = 2.0 * NATIVE * CHAINS,
     .squared_distance = squared_distance,
     .add_difference = add_difference,
     .dot = dot,

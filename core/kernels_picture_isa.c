@@ -45,30 +45,35 @@ INLINE void forward_block(const struct view *view, int count, const float *kerne
                           int from, const int wide, const struct epilogue *epilogue, float *y,
                           mask_word *mask)
 {
-    vec sum[ACROSS][WIDE];
-    for (int v = 0; v < wide; v++) {
-        vec bias = epilogue->bias ? load(epilogue->bias + from + v * LANES) : (vec){0};
+    native sum[ACROSS][WIDE][PARTS];
+    for (int v = 0; v < wide; v++)
+        for (int i = 0; i < PARTS; i++) {
+            const float *bias = epilogue->bias + from + v * LANES + i * NATIVE;
+            native begin = epilogue->bias ? load_native(bias) : (native){0};
 #pragma GCC unroll 6
-        for (int p = 0; p < ACROSS; p++)
-            sum[p][v] = bias;
-    }
+            for (int p = 0; p < ACROSS; p++)
+                sum[p][v][i] = begin;
+        }
     kernel += from;
     for (int r = 0; r < 3; r++)
         for (int k = 0; k < 3 * IN; k++, kernel += out) {
-            vec weight[WIDE];
+            native weight[WIDE][PARTS];
             for (int v = 0; v < wide; v++)
-                weight[v] = load(kernel + v * LANES);
+                for (int i = 0; i < PARTS; i++)
+                    weight[v][i] = load_native(kernel + v * LANES + i * NATIVE);
 #pragma GCC unroll 6
             for (int p = 0; p < ACROSS; p++)
                 for (int v = 0; v < wide; v++)
-                    sum[p][v] += view->at[r][p * IN + k] * weight[v];
+                    for (int i = 0; i < PARTS; i++)
+                        sum[p][v][i] += view->at[r][p * IN + k] * weight[v][i];
         }
 #pragma GCC unroll 6
     for (int p = 0; p < ACROSS; p++)
         for (int v = 0; v < wide && p < count; v++) {
             size_t at = (size_t)p * (size_t)out + (size_t)(from + v * LANES);
-            mask_word positive = passes_relu(sum[p][v]);
-            store(y + at, epilogue->relu ? blend(positive, sum[p][v], (vec){0}) : sum[p][v]);
+            vec total = put_together(sum[p][v]);
+            mask_word positive = passes_relu(total);
+            store(y + at, epilogue->relu ? blend(positive, total, (vec){0}) : total);
             if (mask)
                 mask[at / LANES] = positive;
         }
@@ -109,30 +114,31 @@ INLINE float sum_of_lanes(vec v)
 /* Adds row dy's share, turned the kernel's row, to the sums of BACK pixels. edge: some of them, or
  * of their neighbours, lie outside the row. masked, edge: constants. */
 INLINE void add_row(const float *dy, const mask_word *mask, const bool masked, const bool edge,
-                    int width, int column, const float *kernel, int out, vec sum[BACK][IN])
+                    int width, int column, const float *kernel, int out,
+                    native sum[BACK][IN][PARTS])
 {
     for (int o = 0; o < out; o += LANES) {
-        vec seen[BACK + 2];
+        native seen[BACK + 2][PARTS];
 #pragma GCC unroll 8
         for (int p = 0; p < BACK + 2; p++) {
             int at = column + p - 1;
             size_t offset = (size_t)at * (size_t)out + (size_t)o;
             if (p < BACK)
                 __builtin_prefetch(dy + offset + AHEAD * out);
-            if (edge && (at < 0 || at >= width))
-                seen[p] = (vec){0};
-            else
-                seen[p] =
-                    masked ? load_masked(dy + offset, mask[offset / LANES]) : load(dy + offset);
+            vec value = {0};
+            if (!edge || (at >= 0 && at < width))
+                value = masked ? load_masked(dy + offset, mask[offset / LANES]) : load(dy + offset);
+            take_apart(value, seen[p]);
         }
 #pragma GCC unroll 3
         for (int d = 0; d < 3; d++)
 #pragma GCC unroll 3
             for (int i = 0; i < IN; i++) {
-                vec weight = load(kernel + (size_t)((2 - d) * IN + i) * (size_t)out + o);
+                const float *weight = kernel + (size_t)((2 - d) * IN + i) * (size_t)out + o;
 #pragma GCC unroll 6
                 for (int p = 0; p < BACK; p++)
-                    sum[p][i] += seen[p + d] * weight;
+                    for (int k = 0; k < PARTS; k++)
+                        sum[p][i][k] += seen[p + d][k] * load_native(weight + k * NATIVE);
             }
     }
 }
@@ -141,17 +147,18 @@ INLINE void backward_block(const float *const dy[3], const mask_word *const mask
                            const bool masked, const bool edge, int width, int column,
                            const float *kernel, int out, float *dx)
 {
-    vec sum[BACK][IN];
+    native sum[BACK][IN][PARTS];
     for (int p = 0; p < BACK; p++)
         for (int i = 0; i < IN; i++)
-            sum[p][i] = (vec){0};
+            for (int k = 0; k < PARTS; k++)
+                sum[p][i][k] = (native){0};
     for (int r = 0; r < 3; r++)
         if (dy[r])
             add_row(dy[r], masked ? mask[r] : NULL, masked, edge, width, column,
                     kernel + (size_t)((2 - r) * 3 * IN) * (size_t)out, out, sum);
     for (int p = 0; p < BACK && column + p < width; p++)
         for (int i = 0; i < IN; i++)
-            dx[(column + p) * IN + i] = sum_of_lanes(sum[p][i]);
+            dx[(column + p) * IN + i] = sum_of_lanes(put_together(sum[p][i]));
 }
 
 INLINE void backward_row(const float *const dy[3], const mask_word *const mask[3],

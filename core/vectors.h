@@ -12,6 +12,17 @@
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
 
+/* A register of the instruction set's own. Without AVX-512 the compiler keeps arrays of vec in
+ * memory; what must stay in registers is written in these. */
+#if defined __AVX512F__
+enum { NATIVE = 16 };
+#elif defined __AVX2__
+enum { NATIVE = 8 };
+#else
+enum { NATIVE = 4 };
+#endif
+typedef float native __attribute__((vector_size(4 * NATIVE)));
+
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE vec load(const float *p)
@@ -22,6 +33,34 @@ INLINE vec load(const float *p)
 }
 
 INLINE void store(float *p, vec v) { memcpy(p, &v, sizeof v); }
+
+INLINE native load_native(const float *p)
+{
+    native v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE void store_native(float *p, native v) { memcpy(p, &v, sizeof v); }
+
+/* A vec as its parts, and back. */
+enum { PARTS = LANES / NATIVE };
+
+INLINE void take_apart(vec v, native part[PARTS])
+{
+    float lane[LANES];
+    store(lane, v);
+    for (int i = 0; i < PARTS; i++)
+        part[i] = load_native(lane + i * NATIVE);
+}
+
+INLINE vec put_together(const native part[PARTS])
+{
+    float lane[LANES];
+    for (int i = 0; i < PARTS; i++)
+        store_native(lane + i * NATIVE, part[i]);
+    return load(lane);
+}
 
 /* passes_relu: sums above 0, and NaN, which a run must get to see. */
 #ifdef __AVX512F__
