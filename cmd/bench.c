@@ -333,7 +333,7 @@ static int run(struct table *table, struct error *err)
     TRY(keras_params(&table->params, err));
     TRY(weights_load("builtin", CONVENTION_AUTO, 14, &table->weights, err));
     if (!table->rows)
-        printf("%s, OpenBLAS from %s\n", numerics_instruction_set(), numerics_openblas_file());
+        printf("%s\n", numerics_instruction_set());
     for (size_t t = 0; t < table->options->threads.count; t++)
         for (int a = ARITHMETIC_F32; a <= ARITHMETIC_BF16; a++) {
             if ((precision != 0 && precision - 1 != a) || conv_missing((enum arithmetic)a))

@@ -35,5 +35,4 @@ void print_version(void)
     printf("%-16s %s\n", "HDF5", result_hdf5_version());
     printf("%-16s %s\n", "libcurl", fetch_curl_version());
     printf("%-16s %s\n", "zlib", mat_zlib_version());
-    printf("OpenBLAS file    %s\n", numerics_openblas_file());
 }

@@ -5,16 +5,8 @@
 #if ATELIER_ONEDNN
 #include "onednn.h"
 #endif
-#include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
-
-void gemm(int rows, int columns, int depth, const float *a, const float *b, bool transposed,
-          float *c)
-{
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, transposed ? CblasTrans : CblasNoTrans, rows, columns,
-                depth, 1, a, depth, b, transposed ? depth : columns, 0, c, columns);
-}
 
 #if !ATELIER_ONEDNN
 

@@ -40,9 +40,4 @@ struct conv_plan {
 extern const struct conv_engine conv_engine_direct, conv_engine_winograd, conv_engine_winograd_bf16,
     conv_engine_onednn_bf16, conv_engine_onednn_split;
 
-/* c [rows][columns] = a [rows][depth] * b, row-major, on the calling thread. b is [depth][columns],
- * or [columns][depth] if transposed. */
-void gemm(int rows, int columns, int depth, const float *a, const float *b, bool transposed,
-          float *c);
-
 #endif

@@ -1,6 +1,5 @@
 #include "memory.h"
 
-#include "threads.h"
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,15 +68,9 @@ static uint64_t resource_left(int resource, const char *status_key)
     return left_of(limit.rlim_cur, 1024 * number_in_file("/proc/self/status", status_key, 0));
 }
 
-/* Address space that OpenBLAS maps for each thread and hardly touches; where it cannot, it tries
- * for ever. */
-static const uint64_t openblas_thread_bytes = 160u << 20;
-
 static uint64_t address_space_left(void)
 {
-    uint64_t left =
-        least(resource_left(RLIMIT_AS, "VmSize:"), resource_left(RLIMIT_DATA, "VmData:"));
-    return left_of(left, openblas_thread_bytes * (uint64_t)threads_count());
+    return least(resource_left(RLIMIT_AS, "VmSize:"), resource_left(RLIMIT_DATA, "VmData:"));
 }
 
 uint64_t memory_available(void)

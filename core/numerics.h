@@ -9,16 +9,13 @@ struct library {
     char name[24];
     char version[96];
 };
-enum { LIBRARIES_CORE = 7 };
+enum { LIBRARIES_CORE = 6 };
 void libraries_core(struct library list[LIBRARIES_CORE]);
 
-/* "0.1.0 1a2b3c; avx512; winograd; OpenBLAS 0.3.21 SkylakeX; ..." */
+/* "0.1.0 1a2b3c; avx512; winograd, winograd-bf16; liblbfgs 1.10; ..." */
 void numerics_fingerprint(const char *version, char *text, size_t size);
 
 /* The instruction set in use: "avx512". */
 const char *numerics_instruction_set(void);
-
-/* The file OpenBLAS was loaded from. */
-const char *numerics_openblas_file(void);
 
 #endif

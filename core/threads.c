@@ -1,6 +1,5 @@
 #include "threads.h"
 
-#include <cblas.h>
 #include <omp.h>
 #include <sched.h>
 
@@ -17,7 +16,6 @@ int threads_use(int count)
 {
     if (count <= 0)
         count = threads_available();
-    openblas_set_num_threads(1); /* first: it sets OpenMP's number, too */
     omp_set_dynamic(0);
     omp_set_num_threads(count);
     return count;

@@ -211,18 +211,19 @@ class ASmallSweep(InBrowser):
             self.assertGreaterEqual(len(x), 3)
 
     def test_curves_are_drawn_in_their_colours(self):
-        # Runs that share a result share a curve: the last one is on top.
+        # Runs that share a result share a curve: the last one is on top. Curves may meet at a point.
         drawn = self.js("""
             const plot = curves.plots[0].plot, context = plot.below.getContext("2d");
             const scale = plot.below.width / plot.width;
             return [...new Map(plot.lines.map(line => [line.y.at(-1), line])).values()].map(line => {
               const [r, g, b] = /(\\d+) (\\d+) (\\d+)/.exec(line.colour).slice(1).map(Number);
-              const i = line.x.length - 1;
-              const around = context.getImageData((plot.left(line.x[i]) - 3) * scale,
-                (plot.top(line.y[i]) - 3) * scale, 6 * scale, 6 * scale).data;
               let best = 999;
-              for (let k = 0; k < around.length; k += 4)
-                best = Math.min(best, Math.abs(around[k] - r) + Math.abs(around[k + 1] - g) + Math.abs(around[k + 2] - b));
+              line.x.forEach((x, i) => {
+                const around = context.getImageData((plot.left(x) - 3) * scale,
+                  (plot.top(line.y[i]) - 3) * scale, 6 * scale, 6 * scale).data;
+                for (let k = 0; k < around.length; k += 4)
+                  best = Math.min(best, Math.abs(around[k] - r) + Math.abs(around[k + 1] - g) + Math.abs(around[k + 2] - b));
+              });
               return best;
             });""")
         self.assertEqual(len(drawn), 4)

@@ -23,7 +23,7 @@ sweep | manifest)
         sources="$sources ../../jobs/$part.c"
     done
     libraries="$libraries $(pkg-config --libs hdf5 libcurl yaml-0.1 zimg libpng libjpeg libexif) -lcsv
-        -lopenblas $(gcc -print-file-name=libgomp.so)"
+        $(gcc -print-file-name=libgomp.so)"
     ;;
 esac
 for source in $sources; do

@@ -34,7 +34,7 @@ ATTRIBUTES = {
     "content_sha256": "a" * 16,
     "init_sha256": "",
     "creator": "atelier, café",
-    "numerics": "atelier 0.1 avx512 OpenBLAS 0.3.21",
+    "numerics": "atelier 0.1 avx512 liblbfgs 1.10",
     "memory_peak_mb": 123.5,
     "content": "photos/café.jpg",
     "weights": "builtin",
