@@ -455,6 +455,7 @@ static void gram_gradient_matches_differences(void **state)
     free(w);
     free(d);
     free(df);
+    free(direction);
     free(got);
 }
 
