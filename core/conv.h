@@ -10,7 +10,7 @@
  *                  direct, both factors of the products rounded
  *   onednn-split   float32, there: three products of factors split into two bfloat16
  *   winograd-bf16  bfloat16, elsewhere: F(4x4,3x3), both factors of the products rounded
- *   winograd       float32, elsewhere: F(4x4,3x3) on single-thread sgemms
+ *   winograd       float32, elsewhere: F(4x4,3x3)
  *   direct         the picture itself, three channels, always in float32: plain sums in registers
  *
  * ATELIER_ENGINE in the environment names one to take instead where its arithmetic is asked for.
