@@ -134,8 +134,11 @@ static int spawn(pid_t *pid, char *const argv[], char *const environment[], stru
 static void set_limits(pid_t pid)
 {
     char path[64];
-    const struct rlimit none = {0, 0};
-    prlimit(pid, RLIMIT_CORE, &none, NULL);
+    struct rlimit core; /* the render may be setting its own: what it may do stays */
+    if (prlimit(pid, RLIMIT_CORE, NULL, &core) == 0) {
+        core.rlim_cur = 0;
+        prlimit(pid, RLIMIT_CORE, &core, NULL);
+    }
     snprintf(path, sizeof path, "/proc/%ld/oom_score_adj", (long)pid);
     FILE *file = fopen(path, "we");
     if (!file)

@@ -39,6 +39,7 @@ struct conductor {
     struct seat *seats; /* [transport->size] */
     struct agent agent; /* rank 0's own */
     bool has_agent, lost_any, disowned;
+    bool deadline_told;
     enum phase phase;
     double now, last_turn, last_claim, claim_written, last_tick, last_show, phase_ends;
     enum urge urge;
@@ -583,12 +584,17 @@ static void tick(struct conductor *c)
     if (c->now - c->last_tick < c->settings->lost_after / 100)
         return;
     c->last_tick = c->now;
-    enum stop_reason before = coordinator_stop_reason(c->coordinator);
     coordinator_tick(c->coordinator, c->now);
-    if (before == STOP_NOT && coordinator_stop_reason(c->coordinator) == STOP_DEADLINE) {
-        LOG(c, "stop_requested", {"reason", "deadline", 0});
-        say(c, true, "stopping: the deadline has come");
-    }
+}
+
+/* The deadline may come by a tick, or when all that is left is too long for what is left. */
+static void tell_of_the_deadline(struct conductor *c)
+{
+    if (c->deadline_told || coordinator_stop_reason(c->coordinator) != STOP_DEADLINE)
+        return;
+    c->deadline_told = true;
+    LOG(c, "stop_requested", {"reason", "deadline", 0});
+    say(c, true, "stopping: the deadline has come");
 }
 
 /* --- leaving --- */
@@ -617,6 +623,7 @@ static bool all_gone(const struct conductor *c)
 static void move_on(struct conductor *c)
 {
     bool hurried = c->urge == URGE_HURRY && c->now > c->phase_ends;
+    tell_of_the_deadline(c);
     if (c->disowned)
         c->phase = OVER;
     else if (c->phase == GATHERING)

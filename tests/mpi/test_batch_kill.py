@@ -22,7 +22,7 @@ class Killed(InStore):
         self.assertClean()
 
     def test_child(self):
-        process = self.begin_sweep()
+        process = self.begin_sweep(seeds=[SLOW + 150 + i for i in range(len(JOBS))])
         wait_until(lambda: any(name.startswith("child-") for name in self.processes()), "a child runs")
         name, pid = next((n, p) for n, p in self.processes().items() if n.startswith("child-"))
         os.kill(pid, signal.SIGKILL)
