@@ -293,6 +293,17 @@ static double first_step(const struct run *run)
     return length > 0 && isfinite(length) ? length : 1;
 }
 
+/* How long a step along the gradient has to be so that its gain stands out from the noise. Of a
+ * shorter one bfloat16 shows no slope, and the line search gets lost: measured, a bridge in the
+ * style of the scream, balanced, at 192 px: the second search found no step in 40 evaluations. With
+ * 5 to 40 times the noise it ends 3 to 4 % above float32's loss. */
+static double audible_step(const struct run *run)
+{
+    const double above_noise = 15;
+    double norm = run->accepted_losses.gradient_norm;
+    return norm > 0 ? above_noise * allowance(run, run->accepted_losses.total) / norm : 0;
+}
+
 /* A search from the accepted picture. How liblbfgs says it ended does not matter: what was
  * accepted, and whether an evaluation was refused, is known here (it may even report success on
  * NaN). */
@@ -308,7 +319,7 @@ static void lbfgs_search(struct run *run)
     memset(search->z, 0, bytes);
     memset(search->accepted, 0, bytes);
     subspace_clear(search->space);
-    search->unit = first_step(run);
+    search->unit = fmax(first_step(run), audible_step(run));
     search->full = false;
     run->restarted = true;
     lbfgs(search->dimensions, search->z, NULL, lbfgs_evaluate, lbfgs_progress, run, &settings);
