@@ -1,5 +1,5 @@
 /* The Winograd engines, float32 and bfloat16. The transforms live in kernels_isa.c, the products in
- * kernels_product.c:
+ * kernels_product_isa.c:
  *
  *   v[p]  [tiles][in]  = transformed patches
  *   m[p]  [tiles][out] = v[p] * u[p]             p = 0..35
@@ -11,9 +11,10 @@
  * Two schedules, same results to the last bit:
  *   groups  A thread takes a few tiles through all three steps: v and m stay in its second-level
  *           cache, and the weights are streamed past them, once for each group. For few channels.
- *   blocks  All threads take many tiles through one step after the other, the products shared out
- * by plane and columns: weights are read once a block. For many channels, whose weights are large
- * and whose transforms are a small part, and for too few tiles to go round.
+ *   blocks  All threads take many tiles through one step after the other, the products shared
+ *           out by plane and columns: weights are read once a block. For many channels, whose
+ *           weights are large and whose transforms are a small part, and for too few tiles to go
+ *           round.
  *
  * In bfloat16 u and v are rounded, sums and m stay float32. Its products run at twice the rate of
  * float32; direct convolutions in bfloat16 would need four times as many, so where no matrix unit

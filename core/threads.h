@@ -5,8 +5,8 @@
 /* Processors in this process's affinity mask. */
 int threads_available(void);
 
-/* Sets the number of threads of every later parallel region (0: threads_available), and
- * returns the number. Call once, before any other thread runs. */
+/* Sets the number of threads of every later parallel region (0: threads_available), and returns
+ * the number. Call once, before any other thread runs. */
 int threads_use(int count);
 
 /* Threads a parallel region gets; the calling thread's number in it. */
