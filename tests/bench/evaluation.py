@@ -6,9 +6,10 @@ Both run in one go, taking turns, on all processors; PyTorch's best memory layou
 printed are ratios: absolute times on shared machines mean little. The second ratio is of processor
 seconds, both programs' threads together: it bears other work on the machine.
 
-usage: evaluation.py BENCH_EVALUATION [--rounds N] [--json FILE]
+usage: evaluation.py BENCH_EVALUATION [--rounds N] [--sizes 128x96,...] [--precision f32|bf16] [--json FILE]
 """
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -18,12 +19,18 @@ import time
 SIZES = ((128, 96), (256, 192), (512, 384), (512, 512))
 MEMORY_SIZES = ((512, 512), (1024, 1024))
 BLOCKS = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512, 512))
+PAUSE, TURN = 0.05, 0.3  # seconds
 STYLE_CONVS = (0, 2, 4, 8, 12)
 
 
 def make_torch():
+    """PyTorch, on all processors. Debian's takes whatever BLAS is there, if need be the reference one: no rival."""
     import torch
 
+    with open("/proc/self/maps") as maps:
+        libraries = maps.read()
+    if not any(name in libraries for name in ("openblas", "mkl", "blis")):
+        raise SystemExit("PyTorch runs on a slow BLAS here: install libopenblas0-openmp")
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     return torch
 
@@ -117,6 +124,16 @@ def timed(function):
     return time.perf_counter() - start[0], time.process_time() - start[1]
 
 
+def turn(function):
+    """Evaluations one after the other, as in a render, for a while; the other runner's threads have stopped spinning
+    before."""
+    time.sleep(PAUSE)
+    start, results = time.perf_counter(), []
+    while not results or time.perf_counter() - start < TURN:
+        results.append(function())
+    return results
+
+
 def compare(torch, program, width, height, half, rounds):
     ours = Atelier(program, width, height, half)
     theirs = {name: Network(torch, width, height, name == "channels last", half)
@@ -127,13 +144,13 @@ def compare(torch, program, width, height, half, rounds):
     for network in theirs.values():
         network.evaluate()
     for _ in range(rounds):
-        seconds, parts = ours.evaluate()
-        mine.append(seconds)
-        stages.append(parts)
+        for seconds, parts in turn(ours.evaluate):
+            mine.append(seconds)
+            stages.append(parts)
         for name, network in theirs.items():
-            times[name].append(timed(network.evaluate))
+            times[name] += turn(lambda: timed(network.evaluate))
     ours.close()
-    best = min(range(rounds), key=lambda i: mine[i])
+    best = min(range(len(mine)), key=lambda i: mine[i])
     layout = min(times, key=lambda name: min(times[name]))
     wall = min(times[layout])[0]
     processor = min(t[1] for all_times in times.values() for t in all_times)
@@ -159,19 +176,26 @@ def compare_memory(program, width, height):
             "ratio": ours / theirs}
 
 
+def sizes(text):
+    return [tuple(int(side) for side in size.split("x")) for size in text.split(",")]
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--sizes", type=sizes, default=SIZES)
+    parser.add_argument("--precision", choices=("f32", "bf16"))
     parser.add_argument("--json")
     options = parser.parse_args()
+    precisions = [options.precision] if options.precision else ["f32", "bf16"]
     torch = make_torch()
     results = {"torch": torch.__version__, "threads": torch.get_num_threads(), "time": [],
                "memory": []}
     print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads each")
     print("one evaluation        atelier   PyTorch   times faster   by processor seconds")
-    for width, height, half in [(w, h, half) for w, h in SIZES for half in (False, True)]:
-        row = compare(torch, options.program, width, height, half, options.rounds)
+    for (width, height), precision in itertools.product(options.sizes, precisions):
+        row = compare(torch, options.program, width, height, precision == "bf16", options.rounds)
         results["time"].append(row)
         print(f"{width:5} x {height:<5} {row['precision']:4} {row['atelier_s']:8.3f} s"
               f" {row['pytorch_s']:7.3f} s {row['ratio']:8.2f} {row['processor_ratio']:16.2f}"
