@@ -69,8 +69,9 @@ struct kernels {
     /* The same with v rounded to bfloat16; NULL where the processor has no such arithmetic. */
     void (*winograd_input_bf16)(const struct tiling *tiling, const float *x, const mask_word *mask,
                                 int first, int last, uint16_t *v, size_t plane);
-    /* u[PLANES][count] = G w G' of kernels w[3][3][count]. Overwrites. */
-    void (*winograd_weights)(const float *w, size_t count, float *u);
+    /* u[PLANES][count] = G w G' of kernels w[3][3][count], planes and taps stride floats apart.
+     * Overwrites. */
+    void (*winograd_weights)(const float *w, size_t stride, size_t count, float *u);
 
     /* hi = x rounded to bfloat16, 0 where mask (unless NULL) has a 0; lo (unless NULL) = what is
      * left, rounded. count elements. NULL where the processor has no such arithmetic. */

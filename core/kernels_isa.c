@@ -185,21 +185,21 @@ INLINE void transform_weights(const double w[3], double u[PATCH])
     u[5] = w[2];
 }
 
-static void winograd_weights(const float *w, size_t count, float *u)
+static void winograd_weights(const float *w, size_t stride, size_t count, float *u)
 {
     for (size_t k = 0; k < count; k++) {
         double columns[3][PATCH];
         for (int j = 0; j < 3; j++) {
             double column[3];
             for (int i = 0; i < 3; i++)
-                column[i] = (double)w[(size_t)(i * 3 + j) * count + k];
+                column[i] = (double)w[(size_t)(i * 3 + j) * stride + k];
             transform_weights(column, columns[j]);
         }
         for (int i = 0; i < PATCH; i++) {
             double row[3] = {columns[0][i], columns[1][i], columns[2][i]}, out[PATCH];
             transform_weights(row, out);
             for (int j = 0; j < PATCH; j++)
-                u[(size_t)(i * PATCH + j) * count + k] = (float)out[j];
+                u[(size_t)(i * PATCH + j) * stride + k] = (float)out[j];
         }
     }
 }

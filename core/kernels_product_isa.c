@@ -98,18 +98,25 @@ INLINE void exchange(__m512 *a, __m512 *b, int step)
     *a = low;
 }
 
-static void transpose(const float *x, int x_stride, float *y, int y_stride)
+/* Rows beyond `rows` count as 0. */
+INLINE void load_transposed(int rows, const float *x, int x_stride, __m512 row[LANES])
 {
-    __m512 row[LANES];
 #pragma GCC unroll 16
     for (int i = 0; i < LANES; i++)
-        row[i] = _mm512_loadu_ps(x + (size_t)i * (size_t)x_stride);
+        row[i] =
+            i < rows ? _mm512_loadu_ps(x + (size_t)i * (size_t)x_stride) : _mm512_setzero_ps();
 #pragma GCC unroll 4
     for (int step = LANES / 2; step > 0; step /= 2)
 #pragma GCC unroll 16
         for (int i = 0; i < LANES; i++)
             if (!(i & step))
                 exchange(&row[i], &row[i + step], step);
+}
+
+static void transpose(const float *x, int x_stride, float *y, int y_stride)
+{
+    __m512 row[LANES];
+    load_transposed(LANES, x, x_stride, row);
 #pragma GCC unroll 16
     for (int i = 0; i < LANES; i++)
         _mm512_storeu_ps(y + (size_t)i * (size_t)y_stride, row[i]);
@@ -127,11 +134,54 @@ static void transpose(const float *x, int x_stride, float *y, int y_stride)
 
 #endif
 
+#ifdef __AVX512BF16__
+
+static void pack_bf16(int rows, int columns, const float *x, uint16_t *y)
+{
+    static const uint16_t by_turns[2 * LANES] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                 21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    const __m512i order = _mm512_loadu_si512(by_turns);
+    for (int r = 0; r < rows; r += 2)
+        for (int c = 0; c < columns; c += LANES) {
+            const float *upper = x + (size_t)r * (size_t)columns + (size_t)c;
+            __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)load(upper + columns),
+                                                        (__m512)load(upper));
+            _mm512_storeu_si512(y + (size_t)r * (size_t)columns + 2 * (size_t)c,
+                                _mm512_permutexvar_epi16(order, both));
+        }
+}
+
+/* y's words i: the values `first` + i of upper and lower. */
+INLINE void store_pairs(__m512 upper, __m512 lower, int first, uint16_t *y)
+{
+    ivec lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    ivec order = (lane + first) | (lane + first + 2 * LANES) << 16;
+    _mm512_storeu_si512(
+        y, _mm512_permutex2var_epi16((__m512i)upper, (__m512i)order, (__m512i)lower));
+}
+
+static void turn_bf16(int rows, const uint16_t *x, int x_stride, uint16_t *y, int y_stride)
+{
+    __m512 row[LANES];
+    load_transposed(rows / 2, (const float *)(const void *)x, x_stride, row);
+#pragma GCC unroll 8
+    for (int i = 0; i < LANES; i += 2, y += 2 * y_stride) {
+        store_pairs(row[i], row[i + 1], 0, y);
+        if (rows > LANES)
+            store_pairs(row[i], row[i + 1], LANES, y + 2 * LANES);
+    }
+}
+
+#endif
+
 extern const struct product_kernels PRODUCT_TABLE;
 const struct product_kernels PRODUCT_TABLE = {
     .f32 = product_f32,
 #ifdef __AVX512BF16__
     .bf16 = product_bf16,
+    .pack_bf16 = pack_bf16,
+    .turn_bf16 = turn_bf16,
 #endif
     .transpose = transpose,
 };

@@ -31,6 +31,6 @@ bool winograd_weights_turned(int in, int out, bool half);
  * panel [TURNED_DEPTH_MAX][PANEL]. Columns are input
  * channels and depth is output channels if backward, else the other way round. */
 const void *winograd_weights_panel(const struct winograd_weights *weights, int plane, bool backward,
-                                   int first, float *panel);
+                                   int first, void *panel);
 
 #endif
