@@ -305,12 +305,15 @@ static int run_group(struct table *table, enum arithmetic arithmetic, int thread
         printf("peak of %d thread%s, %s: %.0f GFLOP/s\n", threads, threads == 1 ? "" : "s",
                arithmetic == ARITHMETIC_BF16 ? "bfloat16" : "float32", 1e-9 * highest);
     table->params.precision = arithmetic == ARITHMETIC_BF16 ? PRECISION_BF16 : PRECISION_F32;
-    TRY(network_new(&table->weights, table->params.pooling, arithmetic, &network, err));
     for (size_t i = 0; i < table->options->sizes.count; i++) {
         struct measurement m = {.size = (int)table->options->sizes.value[i],
                                 .threads = threads,
                                 .arithmetic = arithmetic};
+        TRY(network_new(&table->weights, table->params.pooling, arithmetic,
+                        network_saving(m.size, m.size), &network, err));
         TRY(measure(&table->params, network, table->options->seconds, &m, err));
+        network_free(network);
+        network = NULL;
         if (table->rows)
             json_array_append_new(table->rows, row_json(&m, highest));
         else

@@ -108,7 +108,7 @@ static const struct conv_engine *choose_engine(int in, enum arithmetic arithmeti
 }
 
 int conv_new(const float *kernel, const float *bias, int in, int out, enum arithmetic arithmetic,
-             struct conv **conv, struct error *err)
+             enum saving saving, struct conv **conv, struct error *err)
 {
     int status = conv_check(err);
     if (status != 0)
@@ -116,8 +116,8 @@ int conv_new(const float *kernel, const float *bias, int in, int out, enum arith
     const struct conv_engine *engine = choose_engine(in, arithmetic);
     struct conv *made = calloc(1, sizeof *made);
     if (made) {
-        *made = (struct conv){.engine = engine, .in = in, .out = out};
-        made->weights = floats_new(engine->weight_bytes(in, out) / sizeof(float));
+        *made = (struct conv){.engine = engine, .in = in, .out = out, .saving = saving};
+        made->weights = floats_new(engine->weight_bytes(in, out, saving) / sizeof(float));
         made->bias = floats_new((size_t)out);
     }
     if (!made || !made->weights || !made->bias) {
@@ -125,7 +125,7 @@ int conv_new(const float *kernel, const float *bias, int in, int out, enum arith
         return fail(err, E_ENVIRONMENT, "not enough memory for a convolution of %d to %d channels",
                     in, out);
     }
-    engine->prepare(kernel, in, out, made->weights);
+    engine->prepare(kernel, in, out, saving, made->weights);
     memcpy(made->bias, bias, (size_t)out * sizeof *bias);
     *conv = made;
     return 0;
@@ -180,9 +180,10 @@ const char *conv_engine(int in, int out, enum arithmetic arithmetic)
     return choose_engine(in, arithmetic)->name;
 }
 
-size_t conv_weight_bytes(int in, int out, enum arithmetic arithmetic)
+size_t conv_weight_bytes(int in, int out, enum arithmetic arithmetic, enum saving saving)
 {
-    return choose_engine(in, arithmetic)->weight_bytes(in, out) + (size_t)out * sizeof(float);
+    return choose_engine(in, arithmetic)->weight_bytes(in, out, saving) +
+           (size_t)out * sizeof(float);
 }
 
 size_t conv_plan_bytes(int in, int out, int height, int width, bool backward,

@@ -45,16 +45,20 @@ int conv_check(struct error *err);
 /* NULL where that arithmetic can be had here, else what is missing. */
 const char *conv_missing(enum arithmetic arithmetic);
 
+/* Which counts more: an evaluation's time or the memory of prepared weights. Results are the same.
+ */
+enum saving { SAVE_TIME, SAVE_MEMORY };
+
 /* Prepares kernel [3][3][in][out] and bias [out], both copied. in must be 3 or, as out, a multiple
  * of 16. Errors: as conv_check; E_ENVIRONMENT. Owned: conv_free. */
 int conv_new(const float *kernel, const float *bias, int in, int out, enum arithmetic arithmetic,
-             struct conv **conv, struct error *err);
+             enum saving saving, struct conv **conv, struct error *err);
 void conv_free(struct conv *conv);
 
 /* The name of the engine that such a convolution gets. */
 const char *conv_engine(int in, int out, enum arithmetic arithmetic);
 /* Bytes of prepared weights for so many channels. */
-size_t conv_weight_bytes(int in, int out, enum arithmetic arithmetic);
+size_t conv_weight_bytes(int in, int out, enum arithmetic arithmetic, enum saving saving);
 
 /* Makes ready for pictures of one size; backward: for conv_backward_data, too. The conv is
  * borrowed. Immutable, for as many threads as threads_count() says now. Owned: conv_plan_free. */

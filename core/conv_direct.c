@@ -13,12 +13,16 @@
 
 enum { BANDS = 64, BAND_ROWS_MOST = 8 };
 
-static size_t weight_bytes(int in, int out) { return 9 * (size_t)in * (size_t)out * sizeof(float); }
+static size_t weight_bytes(int in, int out, enum saving saving)
+{
+    (void)saving;
+    return 9 * (size_t)in * (size_t)out * sizeof(float);
+}
 
-static void prepare(const float *kernel, int in, int out, void *weights)
+static void prepare(const float *kernel, int in, int out, enum saving saving, void *weights)
 {
     assert(in == PICTURE_CHANNELS);
-    memcpy(weights, kernel, weight_bytes(in, out));
+    memcpy(weights, kernel, weight_bytes(in, out, saving));
 }
 
 static size_t scratch_bytes(int in, int out, int height, int width)

@@ -8,8 +8,8 @@ struct conv_engine {
     const char *name;
     enum arithmetic arithmetic;
     const char *(*missing)(void); /* as conv_missing; NULL: it runs everywhere */
-    size_t (*weight_bytes)(int in, int out);
-    void (*prepare)(const float *kernel, int in, int out, void *weights);
+    size_t (*weight_bytes)(int in, int out, enum saving saving);
+    void (*prepare)(const float *kernel, int in, int out, enum saving saving, void *weights);
 
     /* What an engine keeps for one picture size, in plan->state; NULL where that is nothing. */
     int (*plan)(struct conv_plan *plan, bool backward, struct error *err);
@@ -27,6 +27,7 @@ struct conv_engine {
 struct conv {
     const struct conv_engine *engine;
     int in, out;
+    enum saving saving;
     void *weights; /* as the engine prepared them */
     float *bias;   /* [out] */
 };

@@ -67,22 +67,33 @@ static int rows_of(int height, int width)
 
 /* --- weights: [parts][3][3][in][out] --- */
 
-static size_t weight_bytes_bf16(int in, int out) { return plane(in, out) * sizeof(uint16_t); }
+static size_t rounded_bytes(int in, int out) { return plane(in, out) * sizeof(uint16_t); }
 
-static size_t weight_bytes_split(int in, int out) { return 2 * weight_bytes_bf16(in, out); }
-
-static void prepare_bf16(const float *kernel, int in, int out, void *weights)
+static size_t weight_bytes_bf16(int in, int out, enum saving saving)
 {
+    (void)saving;
+    return rounded_bytes(in, out);
+}
+
+static size_t weight_bytes_split(int in, int out, enum saving saving)
+{
+    (void)saving;
+    return 2 * rounded_bytes(in, out);
+}
+
+static void prepare_bf16(const float *kernel, int in, int out, enum saving saving, void *weights)
+{
+    (void)saving;
     uint16_t *hi = weights;
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < plane(in, out); i++)
         hi[i] = bf16_of(kernel[i]);
 }
 
-static void prepare_split(const float *kernel, int in, int out, void *weights)
+static void prepare_split(const float *kernel, int in, int out, enum saving saving, void *weights)
 {
     uint16_t *hi = weights, *lo = hi + plane(in, out);
-    prepare_bf16(kernel, in, out, weights);
+    prepare_bf16(kernel, in, out, saving, weights);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < plane(in, out); i++)
         lo[i] = bf16_of(kernel[i] - bf16_to_float(hi[i]));
@@ -206,7 +217,7 @@ static int plan_split(struct conv_plan *plan, bool backward, struct error *err)
 static size_t plan_bytes_bf16(int in, int out, int height, int width, bool backward)
 {
     (void)height, (void)width;
-    return (backward ? 2 : 1) * weight_bytes_bf16(in, out);
+    return (backward ? 2 : 1) * rounded_bytes(in, out);
 }
 
 static size_t plan_bytes_split(int in, int out, int height, int width, bool backward)

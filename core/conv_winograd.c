@@ -38,8 +38,7 @@ enum {
     TASKS = 4,        /* for each thread, or more */
     GROUP_TILES = 28, /* twice the rows that a product holds in registers */
     GROUP_BYTES = 784 << 10,
-    GROUP_BYTES_MAX = 1300 << 10, /* for half as many tiles */
-    GROUP_WEIGHT_BYTES = 10 << 20
+    GROUP_BYTES_MAX = 1300 << 10 /* for half as many tiles */
 };
 
 /* One direction of one convolution: how x is read, multiplied and finished. */
@@ -82,8 +81,8 @@ static int block_tiles(int in, int out, int tiles)
     return least(tiles, most > fewest ? most : fewest);
 }
 
-/* Tiles to a group; 0 where blocks are better: weights too large to be streamed, or not kept for
- * both directions; no place for v and m in the second-level cache; too few groups. */
+/* Tiles to a group; 0 where blocks are better: weights too large to be streamed; no place for v and
+ * m in the second-level cache; too few groups. */
 static int group_tiles(int in, int out, bool half, int tiles)
 {
     int element = half ? sizeof(uint16_t) : sizeof(float);
@@ -91,8 +90,7 @@ static int group_tiles(int in, int out, bool half, int tiles)
     int group = GROUP_TILES * tile_bytes <= GROUP_BYTES ? GROUP_TILES : GROUP_TILES / 2;
     if (tiles < group * TASKS * threads_count())
         group = GROUP_TILES / 2;
-    bool pays = winograd_weights_turned(in, out, half) &&
-                PLANES * in * out * element <= GROUP_WEIGHT_BYTES &&
+    bool pays = PLANES * in * out * element <= SMALL_BYTES &&
                 group * tile_bytes <= GROUP_BYTES_MAX && tiles >= group * TASKS * threads_count();
     return pays ? group : 0;
 }
@@ -132,7 +130,7 @@ static void multiply(const struct pass *pass, int tiles, int plane, int first, i
     const struct product_kernels *kernels = kernels_get()->product;
     int depth = pass->source.channels, columns = pass->target.channels;
     bool half = pass->weights.half;
-    bool kept = !pass->backward || winograd_weights_turned(columns, depth, half);
+    bool kept = !pass->backward || winograd_weights_turned(&pass->weights);
     float turned[PANEL * TURNED_DEPTH_MAX];
     for (int at = first, now; at < last; at += now) {
         now = kept || last - at < PANEL ? last - at : PANEL;
@@ -258,7 +256,7 @@ static struct tiling tiling(const struct conv_plan *plan, int channels)
 
 static struct winograd_weights weights_of(const struct conv *conv, bool half)
 {
-    return (struct winograd_weights){conv->weights, conv->in, conv->out, half};
+    return (struct winograd_weights){conv->in, conv->out, half, conv->saving, conv->weights};
 }
 
 static void run_forward(const struct conv_plan *plan, bool half, const float *x,
@@ -288,18 +286,24 @@ static void run_backward(const struct conv_plan *plan, bool half, const float *d
     run(&pass, scratch);
 }
 
-static size_t weight_bytes_f32(int in, int out) { return winograd_weights_bytes(in, out, false); }
-
-static size_t weight_bytes_bf16(int in, int out) { return winograd_weights_bytes(in, out, true); }
-
-static void prepare_f32(const float *kernel, int in, int out, void *weights)
+static size_t weight_bytes_f32(int in, int out, enum saving saving)
 {
-    winograd_weights_prepare(kernel, in, out, false, weights);
+    return winograd_weights_bytes(&(struct winograd_weights){in, out, false, saving, NULL});
 }
 
-static void prepare_bf16(const float *kernel, int in, int out, void *weights)
+static size_t weight_bytes_bf16(int in, int out, enum saving saving)
 {
-    winograd_weights_prepare(kernel, in, out, true, weights);
+    return winograd_weights_bytes(&(struct winograd_weights){in, out, true, saving, NULL});
+}
+
+static void prepare_f32(const float *kernel, int in, int out, enum saving saving, void *planes)
+{
+    winograd_weights_prepare(&(struct winograd_weights){in, out, false, saving, planes}, kernel);
+}
+
+static void prepare_bf16(const float *kernel, int in, int out, enum saving saving, void *planes)
+{
+    winograd_weights_prepare(&(struct winograd_weights){in, out, true, saving, planes}, kernel);
 }
 
 static size_t scratch_bytes_f32(int in, int out, int height, int width)

@@ -15,7 +15,7 @@ int network_convs(const struct layer *layers, int count)
 }
 
 int network_new(const struct vgg19_weights *weights, int pooling, enum arithmetic arithmetic,
-                struct network **network, struct error *err)
+                enum saving saving, struct network **network, struct error *err)
 {
     int status = 0;
     struct network *made = calloc(1, sizeof *made);
@@ -27,7 +27,7 @@ int network_new(const struct vgg19_weights *weights, int pooling, enum arithmeti
     memcpy(made->mean, weights->mean, sizeof made->mean);
     for (int i = 0; i < weights->convs; i++)
         TRY(conv_new(weights->kernel[i], weights->bias[i], vgg19_convs[i].in, vgg19_convs[i].out,
-                     arithmetic, &made->conv[i], err));
+                     arithmetic, saving, &made->conv[i], err));
     *network = made;
     made = NULL;
 done:
@@ -44,12 +44,19 @@ void network_free(struct network *network)
     free(network);
 }
 
-size_t network_bytes(int convs, enum arithmetic arithmetic)
+size_t network_bytes(int convs, enum arithmetic arithmetic, enum saving saving)
 {
     size_t bytes = 0;
     for (int i = 0; i < convs; i++)
-        bytes += conv_weight_bytes(vgg19_convs[i].in, vgg19_convs[i].out, arithmetic);
+        bytes += conv_weight_bytes(vgg19_convs[i].in, vgg19_convs[i].out, arithmetic, saving);
     return bytes;
+}
+
+/* Small pictures have few tiles to share the cost of turning weights, and little else in memory. */
+enum saving network_saving(int height, int width)
+{
+    const int64_t small = 448 * 448;
+    return (int64_t)height * width <= small ? SAVE_TIME : SAVE_MEMORY;
 }
 
 static const char *engine_of(int conv, enum arithmetic arithmetic)

@@ -26,9 +26,11 @@ int network_convs(const struct layer *layers, int count);
  * arithmetic must not be missing (conv_missing).
  * weights may be released afterwards. Owned: network_free. */
 int network_new(const struct vgg19_weights *weights, int pooling, enum arithmetic arithmetic,
-                struct network **network, struct error *err);
+                enum saving saving, struct network **network, struct error *err);
 void network_free(struct network *network);
-size_t network_bytes(int convs, enum arithmetic arithmetic);
+size_t network_bytes(int convs, enum arithmetic arithmetic, enum saving saving);
+/* What is better saved where pictures of that size are optimised. */
+enum saving network_saving(int height, int width);
 
 /* Called for each tapped layer as soon as its features are there, in network order.
  * f [positions][channels], borrowed until it returns (or, in a backward pass, until the pass's next

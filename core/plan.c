@@ -184,6 +184,11 @@ enum arithmetic plan_arithmetic(const struct params *params)
     return wanted && !conv_missing(ARITHMETIC_BF16) ? ARITHMETIC_BF16 : ARITHMETIC_F32;
 }
 
+enum saving plan_saving(const struct plan *plan)
+{
+    return network_saving(plan->full_height, plan->full_width);
+}
+
 static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 /* The network's weights as they came. */
@@ -209,7 +214,8 @@ static uint64_t run_bytes(const struct params *params, const struct plan *plan,
     uint64_t most = larger(
         images + larger(plan->decoded_bytes, objective_capture_bytes(params, plan, arithmetic)),
         objective_bytes(params, plan, arithmetic) + optimiser_bytes(params, values));
-    return network_bytes(plan->convs, arithmetic) + larger(plain, (kept_on ? plain : 0) + most);
+    return network_bytes(plan->convs, arithmetic, plan_saving(plan)) +
+           larger(plain, (kept_on ? plain : 0) + most);
 }
 
 static void plan_memory(const struct params *params, struct plan *plan)
@@ -259,22 +265,15 @@ static bool plan_at(const struct params *params, int longer, struct plan *plan)
  * percentage of what is free now. */
 enum { SPARE_PERCENT = 5 };
 
-/* The largest longer side, a multiple of 16, whose plan fits with that to spare, or 0. Memory grows
- * with size; sizes that are too small to plan count as fitting until the end. */
+/* The largest longer side, a multiple of 16 below `longer`, whose plan fits with that to spare, or
+ * 0. One by one, as a larger picture may take less memory (network_saving). */
 static int largest_size(const struct params *params, int longer, uint64_t free)
 {
     struct plan plan;
-    uint64_t available = free / 100 * (100 - SPARE_PERCENT);
-    int low = 0, high = longer / 16 + 1; /* in steps of 16 */
-    while (high - low > 1) {
-        int middle = low + (high - low) / 2;
-        if (!plan_at(params, 16 * middle, &plan) || plan.memory_bytes <= available)
-            low = middle;
-        else
-            high = middle;
-    }
-    bool fits = low > 0 && plan_at(params, 16 * low, &plan) && plan.memory_bytes <= available;
-    return fits ? 16 * low : 0;
+    for (int size = (longer - 1) / 16 * 16; size > 0; size -= 16)
+        if (plan_at(params, size, &plan) && plan.memory_bytes <= free / 100 * (100 - SPARE_PERCENT))
+            return size;
+    return 0;
 }
 
 int plan_check_memory(const struct params *params, const struct plan *plan, uint64_t available,

@@ -29,7 +29,7 @@ static int run_in(enum arithmetic arithmetic, const struct params *params, const
     struct network *network = NULL;
     struct objective *objective = NULL;
     float *content = NULL;
-    TRY(network_new(weights, params->pooling, arithmetic, &network, err));
+    TRY(network_new(weights, params->pooling, arithmetic, plan_saving(plan), &network, err));
     if (params->precision != PRECISION_AUTO || arithmetic == ARITHMETIC_F32)
         vgg19_weights_release(weights);
     double start = clock_seconds();

@@ -4,8 +4,6 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { SMALL_AREA = 256 * 256 }; /* in x out up to which both directions are kept in float32 */
-
 /* Planes 0..5 of one dimension belong to 0, r, -r, 1/r, -1/r, infinity; p -> 1/p. The convolution
  * of dy with the kernel turned by 180 degrees has the same planes in this order. */
 static const int reciprocal[PATCH] = {5, 3, 4, 1, 2, 0};
@@ -19,127 +17,128 @@ static int panel_width(int column, int columns)
 
 static size_t area(int in, int out) { return (size_t)in * (size_t)out; }
 
-bool winograd_weights_turned(int in, int out, bool half)
+static size_t element_bytes(const struct winograd_weights *w)
 {
-    return half || area(in, out) <= SMALL_AREA || out > TURNED_DEPTH_MAX;
+    return w->half ? sizeof(uint16_t) : sizeof(float);
 }
 
 /* Bytes of one plane in one direction. */
-static size_t plane_bytes(int in, int out, bool half)
+static size_t plane_bytes(const struct winograd_weights *w)
 {
-    return area(in, out) * (half ? sizeof(uint16_t) : sizeof(float));
+    return area(w->in, w->out) * element_bytes(w);
 }
 
-static size_t plane_stride(int in, int out, bool half)
+bool winograd_weights_turned(const struct winograd_weights *w)
 {
-    return plane_bytes(in, out, half) * (winograd_weights_turned(in, out, half) ? 2 : 1);
+    return PLANES * plane_bytes(w) <= SMALL_BYTES || w->out > TURNED_DEPTH_MAX ||
+           w->saving == SAVE_TIME;
 }
 
-size_t winograd_weights_bytes(int in, int out, bool half)
+static size_t plane_stride(const struct winograd_weights *w)
 {
-    return PLANES * plane_stride(in, out, half);
+    return plane_bytes(w) * (winograd_weights_turned(w) ? 2 : 1);
 }
+
+size_t winograd_weights_bytes(const struct winograd_weights *w) { return PLANES * plane_stride(w); }
 
 /* --- from one direction to the other --- */
 
-/* Output channels o..o + LANES - 1 of input channels first..first + columns - 1, of a plane that is
- * packed for forward: to where they belong in that panel of a plane packed for backward. */
-static void turn_f32(const float *plane, int in, int out, int first, int columns, int o,
-                     float *panel)
+/* Output channels o .. o + LANES - 1 of the input channels of the panel from `first` on, in a plane
+ * that is packed for forward: to where they belong in that panel, packed for backward. */
+static void turn(const struct winograd_weights *w, const void *plane, int first, int o, void *panel)
 {
-    int width = panel_width(o, out);
-    for (int i = 0; i < columns; i += LANES)
-        kernels_get()->product->transpose(plane + packed_at(first + i, o, in, out), width,
-                                          panel + (size_t)o * (size_t)columns + (size_t)i, columns);
+    const struct product_kernels *kernels = kernels_get()->product;
+    int columns = panel_width(first, w->in), width = panel_width(o, w->out);
+    size_t at = (size_t)o * (size_t)columns;
+    if (w->half)
+        kernels->turn_bf16(columns,
+                           (const uint16_t *)plane + packed_bf16_at(first, o, w->in, w->out), width,
+                           (uint16_t *)panel + at, columns);
+    for (int i = 0; !w->half && i < columns; i += LANES)
+        kernels->transpose((const float *)plane + packed_at(first + i, o, w->in, w->out), width,
+                           (float *)panel + at + i, columns);
 }
 
-static void turn_bf16(const uint16_t *plane, int in, int out, int first, int columns, int o,
-                      uint16_t *panel)
+/* What turn will read next but one comes to the cache: the processor does not guess it, as it lies
+ * far apart. */
+static void fetch(const struct winograd_weights *w, const void *plane, int first, int o)
 {
-    kernels_get()->product->turn_bf16(columns, plane + packed_bf16_at(first, o, in, out),
-                                      panel_width(o, out), panel + (size_t)o * (size_t)columns,
-                                      columns);
+    enum { LINE = 64 };
+    size_t bytes = (size_t)panel_width(first, w->in) * LANES * element_bytes(w);
+    const char *next =
+        (const char *)plane + packed_at(first, o % w->out, w->in, w->out) * element_bytes(w);
+    for (size_t i = 0; i < bytes; i += LINE)
+        __builtin_prefetch(next + i);
 }
 
-/* A panel for backward, from input channel `first` on, of a plane packed for forward. */
-static void turn_panel(const void *plane, int in, int out, bool half, int first, void *panel)
+static void turn_panel(const struct winograd_weights *w, const void *plane, int first, void *panel)
 {
-    int columns = panel_width(first, in);
-    for (int o = 0; o < out; o += LANES)
-        if (half)
-            turn_bf16(plane, in, out, first, columns, o, panel);
-        else
-            turn_f32(plane, in, out, first, columns, o, panel);
+    for (int o = 0; o < w->out; o += LANES) {
+        fetch(w, plane, first, o + 2 * PANEL);
+        turn(w, plane, first, o, panel);
+    }
 }
 
 /* --- preparing --- */
 
 /* Kernels of input channels i.. and output channels o.., a panel's width of each. */
 struct block {
-    int in, out; /* of the whole */
     int i, o, rows, columns;
 };
 
 /* Puts such a block of one plane, u [rows][columns], where it belongs. */
-static void place(const struct block *b, bool half, const float *u, void *plane)
+static void place(const struct winograd_weights *w, const struct block *b, const float *u,
+                  char *plane)
 {
-    bool turned = winograd_weights_turned(b->in, b->out, half);
-    size_t behind = area(b->in, b->out) + (size_t)b->i * (size_t)b->out;
-    if (half)
-        kernels_get()->product->pack_bf16(
-            b->rows, b->columns, u, (uint16_t *)plane + packed_bf16_at(b->i, b->o, b->in, b->out));
+    size_t at = packed_at(b->i, b->o, w->in, w->out) * element_bytes(w);
+    char *behind = plane + (area(w->in, w->out) + (size_t)b->i * (size_t)w->out) * element_bytes(w);
+    if (w->half)
+        kernels_get()->product->pack_bf16(b->rows, b->columns, u, (void *)(plane + at));
     else
-        memcpy((float *)plane + packed_at(b->i, b->o, b->in, b->out), u,
-               (size_t)b->rows * (size_t)b->columns * sizeof *u);
-    for (int k = 0; turned && k < b->columns; k += LANES)
-        if (half)
-            turn_bf16(plane, b->in, b->out, b->i, b->rows, b->o + k, (uint16_t *)plane + behind);
-        else
-            turn_f32(plane, b->in, b->out, b->i, b->rows, b->o + k, (float *)plane + behind);
+        memcpy(plane + at, u, (size_t)b->rows * (size_t)b->columns * sizeof *u);
+    for (int k = 0; winograd_weights_turned(w) && k < b->columns; k += LANES)
+        turn(w, plane, b->i, b->o + k, behind);
 }
 
-static void prepare_block(const struct block *b, const float *kernel, bool half, void *planes)
+static void prepare_block(const struct winograd_weights *w, const struct block *b,
+                          const float *kernel)
 {
     enum { STRIDE = PANEL * PANEL + LANES }; /* a cache line more, as planes share cache sets */
-    float w[9 * STRIDE], u[PLANES * STRIDE];
+    float taps[9 * STRIDE], u[PLANES * STRIDE];
     size_t columns = (size_t)b->columns;
     for (int tap = 0; tap < 9; tap++)
         for (int r = 0; r < b->rows; r++)
-            memcpy(w + (size_t)tap * STRIDE + (size_t)r * columns,
-                   kernel + ((size_t)tap * (size_t)b->in + (size_t)(b->i + r)) * (size_t)b->out +
+            memcpy(taps + (size_t)tap * STRIDE + (size_t)r * columns,
+                   kernel + ((size_t)tap * (size_t)w->in + (size_t)(b->i + r)) * (size_t)w->out +
                        b->o,
-                   columns * sizeof *w);
-    kernels_get()->winograd_weights(w, STRIDE, (size_t)b->rows * columns, u);
+                   columns * sizeof *taps);
+    kernels_get()->winograd_weights(taps, STRIDE, (size_t)b->rows * columns, u);
     for (int p = 0; p < PLANES; p++)
-        place(b, half, u + (size_t)p * STRIDE,
-              (char *)planes + (size_t)p * plane_stride(b->in, b->out, half));
+        place(w, b, u + (size_t)p * STRIDE, (char *)w->planes + (size_t)p * plane_stride(w));
 }
 
-void winograd_weights_prepare(const float *kernel, int in, int out, bool half, void *planes)
+void winograd_weights_prepare(const struct winograd_weights *w, const float *kernel)
 {
 #pragma omp parallel for collapse(2) schedule(static)
-    for (int o = 0; o < out; o += PANEL)
-        for (int i = 0; i < in; i += PANEL) {
-            struct block b = {in, out, i, o, panel_width(i, in), panel_width(o, out)};
-            prepare_block(&b, kernel, half, planes);
+    for (int o = 0; o < w->out; o += PANEL)
+        for (int i = 0; i < w->in; i += PANEL) {
+            struct block b = {i, o, panel_width(i, w->in), panel_width(o, w->out)};
+            prepare_block(w, &b, kernel);
         }
 }
 
 /* --- using --- */
 
-const void *winograd_weights_panel(const struct winograd_weights *weights, int plane, bool backward,
+const void *winograd_weights_panel(const struct winograd_weights *w, int plane, bool backward,
                                    int first, void *panel)
 {
-    int in = weights->in, out = weights->out;
     if (backward)
         plane = reciprocal[plane / PATCH] * PATCH + reciprocal[plane % PATCH];
-    const char *at =
-        (const char *)weights->planes + (size_t)plane * plane_stride(in, out, weights->half);
-    size_t element = weights->half ? sizeof(uint16_t) : sizeof(float);
+    const char *at = (const char *)w->planes + (size_t)plane * plane_stride(w);
     if (!backward)
-        return at + (size_t)first * (size_t)in * element;
-    if (winograd_weights_turned(in, out, weights->half))
-        return at + (area(in, out) + (size_t)first * (size_t)out) * element;
-    turn_panel(at, in, out, weights->half, first, panel);
+        return at + (size_t)first * (size_t)w->in * element_bytes(w);
+    if (winograd_weights_turned(w))
+        return at + (area(w->in, w->out) + (size_t)first * (size_t)w->out) * element_bytes(w);
+    turn_panel(w, at, first, panel);
     return panel;
 }

@@ -196,7 +196,7 @@ static int measure_network(const struct vgg19_weights *weights, int precision,
     int status = 0;
     struct network *network = NULL;
     double start = now_seconds();
-    TRY(network_new(weights, POOLING_AVG, (enum arithmetic)precision, &network, err));
+    TRY(network_new(weights, POOLING_AVG, (enum arithmetic)precision, SAVE_TIME, &network, err));
     out->prepare[precision] = (now_seconds() - start) / kernel_values(VGG19_CONVS);
     for (int i = 0; i < CALIBRATION_SIZES; i++)
         TRY(measure_size(network, i, out, err));

@@ -22,7 +22,8 @@ static void runner_init(struct runner *r, const struct vgg19_conv *shape, int he
 {
     struct error err = {0};
     setenv("ATELIER_ENGINE", r->name, 1);
-    assert_int_equal(conv_new(kernel, bias, shape->in, shape->out, arithmetic, &r->conv, &err), 0);
+    assert_int_equal(
+        conv_new(kernel, bias, shape->in, shape->out, arithmetic, SAVE_TIME, &r->conv, &err), 0);
     assert_int_equal(conv_plan_new(r->conv, height, width, true, &r->plan, &err), 0);
     r->scratch = junk_new(conv_plan_scratch_bytes(r->plan));
     r->best[FORWARD] = r->best[BACKWARD] = HUGE_VAL;

@@ -79,7 +79,8 @@ static void set_up(struct bench *bench, int width, int height)
     must(params_resolve(&bench->params, &err), &err);
     bench->plan = plan_of(&bench->params, width, height, &err);
     must(weights_load("builtin", CONVENTION_AUTO, bench->plan.convs, &weights, &err), &err);
-    must(network_new(&weights, bench->params.pooling, bench->arithmetic, &bench->network, &err),
+    must(network_new(&weights, bench->params.pooling, bench->arithmetic, plan_saving(&bench->plan),
+                     &bench->network, &err),
          &err);
     vgg19_weights_release(&weights);
     float *content = picture(width, height, 1), *style = picture(width, height, 7);

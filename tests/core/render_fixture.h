@@ -101,7 +101,7 @@ static inline struct network *network_in(struct vgg19_weights weights, int pooli
 {
     struct network *network = NULL;
     struct error err = {0};
-    assert_int_equal(network_new(&weights, pooling, arithmetic, &network, &err), 0);
+    assert_int_equal(network_new(&weights, pooling, arithmetic, SAVE_TIME, &network, &err), 0);
     vgg19_weights_release(&weights);
     return network;
 }

@@ -101,12 +101,14 @@ struct planned {
     void *scratch;
 };
 
-static struct planned plan_of(const struct problem *p, enum arithmetic arithmetic)
+static struct planned plan_of(const struct problem *p, enum arithmetic arithmetic,
+                              enum saving saving)
 {
     struct planned made = {0};
     struct error err = {0};
     struct shape s = p->shape;
-    assert_int_equal(conv_new(p->kernel, p->bias, s.in, s.out, arithmetic, &made.conv, &err), 0);
+    assert_int_equal(
+        conv_new(p->kernel, p->bias, s.in, s.out, arithmetic, saving, &made.conv, &err), 0);
     assert_int_equal(conv_plan_new(made.conv, s.height, s.width, true, &made.plan, &err), 0);
     made.scratch = junk_new(conv_plan_scratch_bytes(made.plan));
     return made;
@@ -167,12 +169,14 @@ static void check_all(struct shape s, uint64_t seed)
     for (int engine = first_engine(s.in); engine <= last_engine(s.in); engine++) {
         if (!use(engine))
             continue;
-        struct planned planned = plan_of(&p, arithmetic_of(engine));
-        check_forward(&p, &planned, engine, true);
-        check_forward(&p, &planned, engine, false);
-        check_backward(&p, &planned, engine, false);
-        check_backward(&p, &planned, engine, true);
-        planned_free(&planned);
+        for (int saving = SAVE_TIME; saving <= SAVE_MEMORY; saving++) {
+            struct planned planned = plan_of(&p, arithmetic_of(engine), (enum saving)saving);
+            check_forward(&p, &planned, engine, true);
+            check_forward(&p, &planned, engine, false);
+            check_backward(&p, &planned, engine, false);
+            check_backward(&p, &planned, engine, true);
+            planned_free(&planned);
+        }
     }
     use_any();
     problem_free(&p);
@@ -216,7 +220,7 @@ static void check_threads(struct shape s, int engine)
     float *y[3], *dx[3];
     for (int t = 0; t < 3; t++) {
         threads_use(t + 1);
-        struct planned planned = plan_of(&p, arithmetic_of(engine));
+        struct planned planned = plan_of(&p, arithmetic_of(engine), SAVE_TIME);
         y[t] = nan_new(p.y_count);
         dx[t] = nan_new(p.x_count);
         conv_forward(planned.plan, p.x, true, y[t], NULL, planned.scratch);
@@ -257,7 +261,7 @@ static void conv_lets_nan_through(void **state)
         struct problem p = problem_new(shape, 500);
         size_t pixel = 4 * 13 + 6;
         p.x[pixel * (size_t)shape.in + 2] = NAN;
-        struct planned planned = plan_of(&p, arithmetic_of(engine));
+        struct planned planned = plan_of(&p, arithmetic_of(engine), SAVE_TIME);
         float *y = junk_new(p.y_count * sizeof *y);
         mask_word *mask = mask_new(p.y_count);
         conv_forward(planned.plan, p.x, true, y, mask, planned.scratch);
@@ -309,7 +313,8 @@ static void conv_refuses_an_engine_that_there_is_not(void **state)
         setenv("ATELIER_ENGINE", known ? list[engine].name : "onednn-fp8", 1);
         if (known && !list[engine].missing)
             continue;
-        assert_int_equal(conv_new(p.kernel, p.bias, 16, 16, ARITHMETIC_F32, &conv, &err), E_INPUT);
+        assert_int_equal(conv_new(p.kernel, p.bias, 16, 16, ARITHMETIC_F32, SAVE_TIME, &conv, &err),
+                         E_INPUT);
         assert_null(conv);
         assert_non_null(strstr(err.message, getenv("ATELIER_ENGINE")));
         assert_non_null(strstr(err.message, known ? list[engine].missing : "onednn-split"));

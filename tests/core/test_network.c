@@ -301,7 +301,8 @@ static void a_large_relu1_1_is_computed_again_as_it_was(void **state)
     struct network_pass *pass = NULL;
     struct error err = {0};
     struct network *network = NULL;
-    assert_int_equal(network_new(&weights, POOLING_AVG, ARITHMETIC_F32, &network, &err), 0);
+    assert_int_equal(network_new(&weights, POOLING_AVG, ARITHMETIC_F32, SAVE_TIME, &network, &err),
+                     0);
     assert_int_equal(network_pass_new(network, height, width, &tap, 1, true, &pass, &err), 0);
     float *picture = picture_new_float(PICTURE_SEED, width, height);
     float *got = nan_new(values), *want = nan_new(values);

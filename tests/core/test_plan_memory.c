@@ -45,14 +45,14 @@ static int named_size(const char *precision, uint64_t available)
  * taken with 5 % less than that. */
 static void check_named_size(const char *precision)
 {
-    const int size = 512;
+    const int size = 1024;
     uint64_t bytes = bytes_at(precision, size), enough = bytes / 95 * 100 + 200;
     assert_int_equal(named_size(precision, enough), size);
     assert_int_equal(named_size(precision, enough - enough / 1000), size - 16);
     struct params params;
     struct plan plan;
     struct error err = {0};
-    plan_of(precision, "512", &params, &plan);
+    plan_of(precision, "1024", &params, &plan);
     assert_int_equal(plan_check_memory(&params, &plan, enough - enough / 20, &err), 0);
     assert_int_equal(plan_check_memory(&params, &plan, bytes - 1, &err), E_INPUT);
     params_release(&params);
