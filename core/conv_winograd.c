@@ -32,6 +32,7 @@ enum {
     BLOCK_FLOATS = 2 << 20,
     BLOCK_TILES_MIN = 112,
     BLOCK_TILES_WIDE = 192, /* the same for 512 to 512 channels */
+    BLOCK_TILES_WIDE_HALF = 256,
     BLOCK_TILES_MAX = 1024,
     GRAIN = 16,       /* most tiles that are transformed at a time */
     COLUMNS = 128,    /* most of a product that is one task */
@@ -52,46 +53,63 @@ struct pass {
     float *y;
 };
 
-static int across(int extent) { return (extent + TILE - 1) / TILE; }
+static int parts_of(int whole, int part) { return (whole + part - 1) / part; }
+
+static int across(int extent) { return parts_of(extent, TILE); }
 
 static int least(int a, int b) { return a < b ? a : b; }
 
-/* Floats from one plane to the next: a cache line more than a plane, or the 36 planes' same
+static size_t element_bytes(bool half) { return half ? sizeof(uint16_t) : sizeof(float); }
+
+/* Elements from one plane to the next: a cache line more than a plane, or the 36 planes' same
  * elements would fall into the same few cache sets. */
-static size_t plane_floats(int tiles, int channels)
+static size_t plane_elements(int tiles, int channels, size_t element)
 {
-    return (size_t)tiles * (size_t)channels + LANES;
+    return (size_t)tiles * (size_t)channels + LANES * sizeof(float) / element;
 }
 
-/* Scratch floats for so many tiles: v, always as large as in float32, and m. */
-static size_t tile_floats(int tiles, int in, int out)
+static size_t v_bytes(int tiles, int channels, bool half)
 {
-    return PLANES * (plane_floats(tiles, in) + plane_floats(tiles, out));
+    size_t element = element_bytes(half);
+    return PLANES * element * plane_elements(tiles, channels, element);
+}
+
+static size_t m_bytes(int tiles, int channels) { return v_bytes(tiles, channels, false); }
+
+/* Scratch for so many tiles, v and m, in the direction that takes more. */
+static size_t tile_bytes(int tiles, int in, int out, bool half)
+{
+    size_t forward = v_bytes(tiles, in, half) + m_bytes(tiles, out);
+    size_t backward = v_bytes(tiles, out, half) + m_bytes(tiles, in);
+    return forward > backward ? forward : backward;
 }
 
 /* --- shapes of work --- */
 
 /* Tiles to a block: transformed patches and products of a block stay within the last-level cache,
  * unless that makes the matrices so thin that reading or turning the weights dominates. */
-static int block_tiles(int in, int out, int tiles)
+static int block_tiles(int in, int out, bool half, int tiles)
 {
     int block = BLOCK_FLOATS / (PLANES * (in + out));
     int most = least(block, BLOCK_TILES_MAX) / GRAIN * GRAIN;
-    int fewest = in * out < 512 * 512 ? BLOCK_TILES_MIN : BLOCK_TILES_WIDE;
-    return least(tiles, most > fewest ? most : fewest);
+    int wide = half ? BLOCK_TILES_WIDE_HALF : BLOCK_TILES_WIDE;
+    int fewest = in * out < 512 * 512 ? BLOCK_TILES_MIN : wide;
+    int blocks = parts_of(tiles, most > fewest ? most : fewest);
+    return least(tiles,
+                 parts_of(parts_of(tiles, blocks), GRAIN) * GRAIN); /* of nearly equal size */
 }
 
 /* Tiles to a group; 0 where blocks are better: weights too large to be streamed; no place for v and
  * m in the second-level cache; too few groups. */
 static int group_tiles(int in, int out, bool half, int tiles)
 {
-    int element = half ? sizeof(uint16_t) : sizeof(float);
-    int tile_bytes = PLANES * (in * element + out * (int)sizeof(float));
-    int group = GROUP_TILES * tile_bytes <= GROUP_BYTES ? GROUP_TILES : GROUP_TILES / 2;
+    int element = (int)element_bytes(half);
+    int bytes = PLANES * (in * element + out * (int)sizeof(float)); /* of a tile */
+    int group = GROUP_TILES * bytes <= GROUP_BYTES ? GROUP_TILES : GROUP_TILES / 2;
     if (tiles < group * TASKS * threads_count())
         group = GROUP_TILES / 2;
-    bool pays = PLANES * in * out * element <= SMALL_BYTES &&
-                group * tile_bytes <= GROUP_BYTES_MAX && tiles >= group * TASKS * threads_count();
+    bool pays = PLANES * in * out * element <= SMALL_BYTES && group * bytes <= GROUP_BYTES_MAX &&
+                tiles >= group * TASKS * threads_count();
     return pays ? group : 0;
 }
 
@@ -101,11 +119,11 @@ static size_t scratch_bytes(int in, int out, int height, int width, bool half)
     int forward = group_tiles(in, out, half, tiles), backward = group_tiles(out, in, half, tiles);
     size_t blocks = 0, groups = 0;
     if (!forward || !backward)
-        blocks = tile_floats(block_tiles(in, out, tiles), in, out);
+        blocks = tile_bytes(block_tiles(in, out, half, tiles), in, out, half);
     if (forward || backward)
-        groups =
-            (size_t)threads_count() * tile_floats(forward > backward ? forward : backward, in, out);
-    return (blocks > groups ? blocks : groups) * sizeof(float);
+        groups = (size_t)threads_count() *
+                 tile_bytes(forward > backward ? forward : backward, in, out, half);
+    return blocks > groups ? blocks : groups;
 }
 
 /* --- the three steps --- */
@@ -153,8 +171,6 @@ static void transform_back(const struct pass *pass, const float *m, size_t plane
 
 /* --- the two schedules --- */
 
-static int parts_of(int whole, int part) { return (whole + part - 1) / part; }
-
 static int grain_of(int tiles)
 {
     int grain = least(tiles / (TASKS * threads_count()), GRAIN);
@@ -172,7 +188,8 @@ static int columns_of(int out)
 static void run_block(const struct pass *pass, int first, int last, int block, void *v, float *m)
 {
     int in = pass->source.channels, out = pass->target.channels, tiles = last - first;
-    size_t v_plane = plane_floats(block, in), m_plane = plane_floats(block, out);
+    size_t v_plane = plane_elements(block, in, element_bytes(pass->weights.half));
+    size_t m_plane = plane_elements(block, out, sizeof *m);
     int grain = grain_of(tiles), grains = parts_of(tiles, grain);
     int columns = columns_of(out), parts = parts_of(out, columns);
     double time = clock_seconds();
@@ -200,8 +217,9 @@ static void run_block(const struct pass *pass, int first, int last, int block, v
 static void run_blocks(const struct pass *pass, int tiles, void *scratch)
 {
     int in = pass->source.channels, out = pass->target.channels;
-    int block = block_tiles(in, out, tiles);
-    float *m = (float *)scratch + PLANES * plane_floats(block, in);
+    bool half = pass->weights.half;
+    int block = block_tiles(in, out, half, tiles);
+    float *m = (float *)(void *)((char *)scratch + v_bytes(block, in, half));
     for (int first = 0; first < tiles; first += block)
         run_block(pass, first, least(first + block, tiles), block, scratch, m);
 }
@@ -212,16 +230,18 @@ static double note(enum profile_stage stage, double start)
     return threads_index() == 0 ? profile_add(stage, start) : start;
 }
 
-static void run_group(const struct pass *pass, int first, int last, int group, float *scratch)
+static void run_group(const struct pass *pass, int first, int last, int group, void *v)
 {
     int in = pass->source.channels, out = pass->target.channels;
-    size_t v_plane = plane_floats(group, in), m_plane = plane_floats(group, out);
-    float *m = scratch + PLANES * v_plane;
+    bool half = pass->weights.half;
+    float *m = (float *)(void *)((char *)v + v_bytes(group, in, half));
+    size_t v_plane = plane_elements(group, in, element_bytes(half));
+    size_t m_plane = plane_elements(group, out, sizeof *m);
     double time = clock_seconds();
-    transform_patches(pass, first, last, scratch, 0, v_plane);
+    transform_patches(pass, first, last, v, 0, v_plane);
     time = note(PROFILE_TRANSFORM, time);
     for (int p = 0; p < PLANES; p++)
-        multiply(pass, last - first, p, 0, out, scratch, v_plane, m, m_plane);
+        multiply(pass, last - first, p, 0, out, v, v_plane, m, m_plane);
     time = note(PROFILE_GEMM, time);
     transform_back(pass, m, m_plane, first, last);
     note(PROFILE_TRANSFORM, time);
@@ -229,11 +249,12 @@ static void run_group(const struct pass *pass, int first, int last, int group, f
 
 static void run_groups(const struct pass *pass, int tiles, int group, void *scratch)
 {
-    size_t floats = tile_floats(group, pass->source.channels, pass->target.channels);
+    size_t bytes =
+        tile_bytes(group, pass->source.channels, pass->target.channels, pass->weights.half);
 #pragma omp parallel for schedule(dynamic, 1)
     for (int first = 0; first < tiles; first += group)
         run_group(pass, first, least(first + group, tiles), group,
-                  (float *)scratch + (size_t)threads_index() * floats);
+                  (char *)scratch + (size_t)threads_index() * bytes);
 }
 
 static void run(const struct pass *pass, void *scratch)
