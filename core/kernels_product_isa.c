@@ -103,8 +103,7 @@ INLINE void load_transposed(int rows, const float *x, int x_stride, __m512 row[L
 {
 #pragma GCC unroll 16
     for (int i = 0; i < LANES; i++)
-        row[i] =
-            i < rows ? _mm512_loadu_ps(x + (size_t)i * (size_t)x_stride) : _mm512_setzero_ps();
+        row[i] = i < rows ? _mm512_loadu_ps(x + (size_t)i * (size_t)x_stride) : _mm512_setzero_ps();
 #pragma GCC unroll 4
     for (int step = LANES / 2; step > 0; step /= 2)
 #pragma GCC unroll 16
@@ -145,8 +144,8 @@ static void pack_bf16(int rows, int columns, const float *x, uint16_t *y)
     for (int r = 0; r < rows; r += 2)
         for (int c = 0; c < columns; c += LANES) {
             const float *upper = x + (size_t)r * (size_t)columns + (size_t)c;
-            __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)load(upper + columns),
-                                                        (__m512)load(upper));
+            __m512i both =
+                (__m512i)_mm512_cvtne2ps_pbh((__m512)load(upper + columns), (__m512)load(upper));
             _mm512_storeu_si512(y + (size_t)r * (size_t)columns + 2 * (size_t)c,
                                 _mm512_permutexvar_epi16(order, both));
         }
@@ -157,8 +156,8 @@ INLINE void store_pairs(__m512 upper, __m512 lower, int first, uint16_t *y)
 {
     ivec lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     ivec order = (lane + first) | (lane + first + 2 * LANES) << 16;
-    _mm512_storeu_si512(
-        y, _mm512_permutex2var_epi16((__m512i)upper, (__m512i)order, (__m512i)lower));
+    _mm512_storeu_si512(y,
+                        _mm512_permutex2var_epi16((__m512i)upper, (__m512i)order, (__m512i)lower));
 }
 
 static void turn_bf16(int rows, const uint16_t *x, int x_stride, uint16_t *y, int y_stride)

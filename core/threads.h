@@ -5,6 +5,10 @@
 /* Processors in this process's affinity mask. */
 int threads_available(void);
 
+/* Lets the calling thread run again on all the processors that OpenMP's places name, if any: where
+ * OMP_PROC_BIND is set it was bound to one of them before main. */
+void threads_unbind(void);
+
 /* Sets the number of threads of every later parallel region (0: threads_available), and returns
  * the number. Call once, before any other thread runs. */
 int threads_use(int count);

@@ -6,6 +6,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+case "${1:-}" in
+"") presets="release asan" ;;
+--quick) presets="release" ;;
+*) sed -n '2,/^set/s/^# //p' "$0" >&2; exit 2 ;;
+esac
+
 . cmd/packages.sh
 
 # Debian starts a daemon as soon as it is installed; the tests start their own.
@@ -30,8 +36,6 @@ install_without_starting munge slurmctld slurmd slurm-client iproute2 shellcheck
 
 tests/check_format.sh
 
-presets="release asan"
-[ "${1:-}" != "--quick" ] || presets="release"
 status=0
 for preset in $presets; do
     echo "== $preset"

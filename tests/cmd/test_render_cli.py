@@ -2,6 +2,7 @@
 """atelier render, help and --version as a person sees them: output, files and what is in them."""
 import fcntl
 import os
+import pathlib
 import pty
 import re
 import struct
@@ -497,6 +498,21 @@ class Help(InFolder):
                          "oneDNN", "HDF5", "instruction set")
         self.assertRegex(text, r"(?m)^engines +f32: (winograd|onednn-split); "
                                r"bf16: (none|winograd-bf16|onednn-bf16); first layer: direct$")
+
+    def test_takes_no_library_from_the_working_directory(self):
+        for name in ("libcurl.so.4", "libpng16.so.16", "libmpi.so.40"):
+            pathlib.Path(self.path(name)).write_bytes(b"no library")
+        self.assertWords(self.said("--version"), "atelier")
+
+    def test_a_wish_to_bind_threads_costs_no_processors(self):
+        processors = len(os.sched_getaffinity(0))
+        one = str(min(os.sched_getaffinity(0)))
+        for wish, count in (({"OMP_PROC_BIND": "true"}, processors),
+                            ({"OMP_PROC_BIND": "spread", "OMP_PLACES": "threads"}, processors),
+                            ({"OMP_PROC_BIND": "true", "GOMP_SPINCOUNT": "1000"}, processors),
+                            ({"OMP_PLACES": "{%s}" % one}, 1), ({"GOMP_CPU_AFFINITY": one}, 1)):
+            result = self.atelier("--version", env={**os.environ, **wish})
+            self.assertRegex(result.stdout, rf"(?m)^processors +{count} ", wish)
 
     def test_unknown_command_names_the_nearest(self):
         self.assertWords(self.said("rendr", code=INPUT), "unknown command 'rendr'", "'render'",
