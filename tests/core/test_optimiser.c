@@ -15,6 +15,14 @@ static struct {
     double noise;        /* on every loss, as a fraction of it */
 } spoil;
 
+/* How far a call's picture is from another. */
+static struct trial {
+    const double *from; /* [count]; NULL: none */
+    int64_t call;
+    size_t count;
+    double distance;
+} trial;
+
 void __real_objective_evaluate(struct objective *objective, const double *x, struct losses *losses,
                                double *gradient);
 void __wrap_objective_evaluate(struct objective *objective, const double *x, struct losses *losses,
@@ -25,6 +33,11 @@ void __wrap_objective_evaluate(struct objective *objective, const double *x, str
 {
     __real_objective_evaluate(objective, x, losses, gradient);
     spoil.calls++;
+    if (trial.from && spoil.calls == trial.call) {
+        for (size_t i = 0; i < trial.count; i++)
+            trial.distance += (x[i] - trial.from[i]) * (x[i] - trial.from[i]);
+        trial.distance = sqrt(trial.distance);
+    }
     losses->total *= 1 + spoil.noise * (double)noise_at(9, (size_t)spoil.calls);
     if (spoil.calls >= spoil.first && spoil.calls <= spoil.last) {
         if (spoil.gradient)
@@ -779,6 +792,43 @@ static void bfloat16_search_goes_on_through_noise(void **state)
     assert_true(lenient < strict);
 }
 
+/* How far the first picture that a search tries is from where it begins, where the last search's
+ * first step was next to nothing; and the loss there, and the gradient's norm. */
+static double first_trial(enum arithmetic arithmetic, double *loss, double *norm)
+{
+    struct render *render = render_with(SETTINGS("iterations", "1", "maxfun", "6"));
+    struct progress p = run_from_start(render, NULL);
+    size_t last = last_row(&p);
+    for (size_t row = 1; row <= last; row++)
+        p.history.values[row * (size_t)p.history.columns + H_STEP] = 1e-9;
+    *loss = cell(&p, last, H_TOTAL);
+    *norm = cell(&p, last, H_GRADIENT_NORM);
+    render->params.iterations = 2;
+    p.state.precision = arithmetic;
+    double *from = malloc(render->values * sizeof *from);
+    assert_non_null(from);
+    memcpy(from, p.state.picture, render->values * sizeof *from);
+    trial = (struct trial){from, spoil.calls + 2, render->values, 0};
+    go_on(&p, render, NULL);
+    assert_int_equal(p.status, 0);
+    trial.from = NULL;
+    free(from);
+    progress_release(&p);
+    render_free(render);
+    return trial.distance;
+}
+
+/* What a step along the gradient gains is its length times the norm: in bfloat16 that has to be
+ * 15 times what rounding does to the loss, of which a search may lose 2 x 0.002. */
+static void bfloat16_search_begins_with_a_step_that_stands_out_from_noise(void **state)
+{
+    (void)state;
+    double loss, norm, distance = first_trial(ARITHMETIC_F32, &loss, &norm);
+    assert_true(distance > 0 && distance < 1e-6);
+    distance = first_trial(ARITHMETIC_BF16, &loss, &norm);
+    assert_true(fabs(distance * norm / (15 * 2 * 0.002 * loss) - 1) < 1e-3);
+}
+
 /* The lowest loss up to the end of an outer iteration. */
 static double best_after(const struct progress *p, int64_t iteration)
 {
@@ -847,6 +897,7 @@ int main(void)
         cmocka_unit_test(run_interrupted_again_and_again_ends_with_the_same_bytes),
         cmocka_unit_test(error_of_a_hook_ends_the_run_resumably),
         cmocka_unit_test(bfloat16_search_goes_on_through_noise),
+        cmocka_unit_test(bfloat16_search_begins_with_a_step_that_stands_out_from_noise),
         cmocka_unit_test(auto_hands_over_when_it_says),
         cmocka_unit_test(iterations_zero_evaluates_the_start),
         cmocka_unit_test(tolerance_ends_the_run),
