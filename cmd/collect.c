@@ -143,13 +143,7 @@ int command_collect(int argc, char **argv)
 {
     struct request request = {0};
     struct argument rows[ROWS];
-    struct operands operands = {.list = &request.store, .min = 1, .max = 1, .names = "STORE"};
     options(&request, rows);
-    return command_perform(argc, argv,
-                           &(struct plain_command){.rows = rows,
-                                                   .row_count = ROWS,
-                                                   .operands = &operands,
-                                                   .help = help_collect,
-                                                   .act = act,
-                                                   .request = &request});
+    return command_on_store(argc, argv, &request.store,
+                            &(struct plain_command){rows, ROWS, help_collect, act, &request});
 }

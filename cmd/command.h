@@ -14,18 +14,21 @@ struct command {
 extern const struct command commands[];
 extern const int command_count;
 
-/* What most commands are: a table of options, STORE or the like, and one thing to do. */
+/* What most commands are: a table of options, operands, and one thing to do. */
 struct plain_command {
     const struct argument *rows; /* their values are in *request */
     size_t row_count;
-    struct operands *operands;
     void (*help)(void);
     int (*act)(void *request, struct error *err);
     void *request;
 };
 
 /* Parses argv, then helps or acts; what went wrong is said to stderr. Returns the exit code. */
-int command_perform(int argc, char **argv, const struct plain_command *command);
+int command_perform(int argc, char **argv, struct operands *operands,
+                    const struct plain_command *command);
+/* The same with the one operand STORE. */
+int command_on_store(int argc, char **argv, const char **store,
+                     const struct plain_command *command);
 
 int command_render(int argc, char **argv);
 void help_render(void);

@@ -293,11 +293,6 @@ int command_show(int argc, char **argv)
     struct argument rows[ROWS];
     struct operands operands = {.list = &request.file, .min = 1, .max = 1, .names = "RESULT.h5"};
     options(&request, rows);
-    return command_perform(argc, argv,
-                           &(struct plain_command){.rows = rows,
-                                                   .row_count = ROWS,
-                                                   .operands = &operands,
-                                                   .help = help_show,
-                                                   .act = act,
-                                                   .request = &request});
+    return command_perform(argc, argv, &operands,
+                           &(struct plain_command){rows, ROWS, help_show, act, &request});
 }

@@ -192,14 +192,8 @@ int command_verify(int argc, char **argv)
 {
     struct request request = {0};
     struct argument rows[ROWS];
-    struct operands operands = {.list = &request.store, .min = 1, .max = 1, .names = "STORE"};
     options(&request, rows);
     stop_install();
-    return command_perform(argc, argv,
-                           &(struct plain_command){.rows = rows,
-                                                   .row_count = ROWS,
-                                                   .operands = &operands,
-                                                   .help = help_verify,
-                                                   .act = act,
-                                                   .request = &request});
+    return command_on_store(argc, argv, &request.store,
+                            &(struct plain_command){rows, ROWS, help_verify, act, &request});
 }
