@@ -393,7 +393,7 @@ static bool hands_over(const struct run *run, double best_before)
         state->iteration >= run->params->iterations)
         return false;
     return run->outer_steps == 0 || !(best_before - run->best_total >= 0.05 * best_before) ||
-           3 * (state->iteration + 1) > 2 * run->params->iterations;
+           2 * (state->iteration + 1) > run->params->iterations;
 }
 
 /* True when the run is over. */

@@ -53,7 +53,7 @@ uint64_t optimiser_bytes(const struct params *params, size_t count);
  * accepted one. objective computes in state->precision. Under precision `auto` a run in bfloat16
  * ends with END_HANDOVER, state->precision then float32: call again with such an objective. That is
  * decided at an outer iteration's end: where the loss fell by less than a twentieth, or not at all,
- * or two thirds of the iterations, rounded down, are done; part of the state, so a checkpoint
+ * or half of the iterations, rounded down, are done; part of the state, so a checkpoint
  * goes on alike. After END_INTERRUPTED state and history are those of the last outer iteration's
  * end. Errors: E_ENVIRONMENT, or what on_state returned. */
 int optimiser_run(const struct params *params, const struct plan *plan, struct objective *objective,

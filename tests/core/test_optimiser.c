@@ -839,7 +839,7 @@ static double best_after(const struct progress *p, int64_t iteration)
     return best;
 }
 
-/* Where the loss falls by less than a twentieth, or two thirds are done; never before. */
+/* Where the loss falls by less than a twentieth, or half are done; never before. */
 static void auto_hands_over_when_it_says(void **state)
 {
     (void)state;
@@ -850,7 +850,7 @@ static void auto_hands_over_when_it_says(void **state)
         struct render *render = render_with(
             SETTINGS("precision", "auto", "iterations", budgets[i][0], "maxfun", budgets[i][1]));
         double *x = start_new();
-        int64_t enough = 2 * render->params.iterations / 3;
+        int64_t enough = render->params.iterations / 2;
         progress_start(&p, render, x);
         p.state.precision = ARITHMETIC_BF16;
         go_on(&p, render, NULL);
