@@ -1,6 +1,6 @@
 #include "command.h"
 
-#include "waiting.h"
+#include "openmp_set_up.h"
 #include "words.h"
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +44,7 @@ int main(int argc, char **argv)
         help_overview(2);
         return 2;
     }
-    waiting_set_up(argv);
+    openmp_set_up(argv);
     const char *name = argv[1];
     if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
         print_version();

@@ -45,8 +45,8 @@ int conv_check(struct error *err);
 /* NULL where that arithmetic can be had here, else what is missing. */
 const char *conv_missing(enum arithmetic arithmetic);
 
-/* Which counts more: an evaluation's time or the memory of prepared weights. Results are the same.
- */
+/* Which counts more: an evaluation's time or the memory of prepared weights. Results are the same
+ * to the last bit. Only Winograd's engines have the choice. */
 enum saving { SAVE_TIME, SAVE_MEMORY };
 
 /* Prepares kernel [3][3][in][out] and bias [out], both copied. in must be 3 or, as out, a multiple

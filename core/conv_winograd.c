@@ -31,8 +31,8 @@
 enum {
     BLOCK_FLOATS = 2 << 20,
     BLOCK_TILES_MIN = 112,
-    BLOCK_TILES_WIDE = 192, /* the same for 512 to 512 channels */
-    BLOCK_TILES_WIDE_HALF = 256,
+    BLOCK_TILES_WIDE = 192,      /* the same for 512 to 512 channels */
+    BLOCK_TILES_WIDE_HALF = 256, /* and in bfloat16 */
     BLOCK_TILES_MAX = 1024,
     GRAIN = 16,       /* most tiles that are transformed at a time */
     COLUMNS = 128,    /* most of a product that is one task */
@@ -87,7 +87,8 @@ static size_t tile_bytes(int tiles, int in, int out, bool half)
 /* --- shapes of work --- */
 
 /* Tiles to a block: transformed patches and products of a block stay within the last-level cache,
- * unless that makes the matrices so thin that reading or turning the weights dominates. */
+ * unless that makes the matrices so thin that reading or turning the weights dominates. Blocks are
+ * of nearly equal size. */
 static int block_tiles(int in, int out, bool half, int tiles)
 {
     int block = BLOCK_FLOATS / (PLANES * (in + out));
@@ -95,8 +96,7 @@ static int block_tiles(int in, int out, bool half, int tiles)
     int wide = half ? BLOCK_TILES_WIDE_HALF : BLOCK_TILES_WIDE;
     int fewest = in * out < 512 * 512 ? BLOCK_TILES_MIN : wide;
     int blocks = parts_of(tiles, most > fewest ? most : fewest);
-    return least(tiles,
-                 parts_of(parts_of(tiles, blocks), GRAIN) * GRAIN); /* of nearly equal size */
+    return least(tiles, parts_of(parts_of(tiles, blocks), GRAIN) * GRAIN);
 }
 
 /* Tiles to a group; 0 where blocks are better: weights too large to be streamed; no place for v and

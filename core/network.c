@@ -55,8 +55,7 @@ size_t network_bytes(int convs, enum arithmetic arithmetic, enum saving saving)
 /* Small pictures have few tiles to share the cost of turning weights, and little else in memory. */
 enum saving network_saving(int height, int width)
 {
-    const int64_t small = 448 * 448;
-    return (int64_t)height * width <= small ? SAVE_TIME : SAVE_MEMORY;
+    return (int64_t)height * width <= SMALL_SIDE * SMALL_SIDE ? SAVE_TIME : SAVE_MEMORY;
 }
 
 static const char *engine_of(int conv, enum arithmetic arithmetic)

@@ -29,7 +29,9 @@ int network_new(const struct vgg19_weights *weights, int pooling, enum arithmeti
                 enum saving saving, struct network **network, struct error *err);
 void network_free(struct network *network);
 size_t network_bytes(int convs, enum arithmetic arithmetic, enum saving saving);
-/* What is better saved where pictures of that size are optimised. */
+/* What is better saved where pictures of that size are optimised: memory beyond SMALL_SIDE px
+ * square. Whoever counts bytes and who makes the network must agree. */
+enum { SMALL_SIDE = 448 };
 enum saving network_saving(int height, int width);
 
 /* Called for each tapped layer as soon as its features are there, in network order.

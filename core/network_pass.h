@@ -30,7 +30,7 @@ enum slot { WORK_A, WORK_B, KEPT, IN_STRIPS };
 enum { STRIP_ROWS = 62, STRIPPED = 1 };
 
 /* relu1_1 is computed again where it has more values than this: beyond so many px square. */
-enum { KEPT_MOST_F32 = 64 * 724 * 724, KEPT_MOST_BF16 = 64 * 448 * 448 };
+enum { KEPT_MOST_F32 = 64 * 724 * 724, KEPT_MOST_BF16 = 64 * SMALL_SIDE * SMALL_SIDE };
 
 /* A tensor on the way forward; tap is the caller's index, -1 where nobody looks. */
 struct tensor {

@@ -254,13 +254,6 @@ int plan_make(const struct params *params, struct plan *plan, struct error *err)
     return status != 0 ? status : plan_make_sized(params, &sizes, plan, err);
 }
 
-static bool plan_at(const struct params *params, int longer, struct plan *plan)
-{
-    struct params trial = *params;
-    trial.size = longer;
-    return plan_make(&trial, plan, NULL) == 0;
-}
-
 /* What is named must still fit a moment later, when others have taken a little more: it leaves this
  * percentage of what is free now. */
 enum { SPARE_PERCENT = 5 };
@@ -270,10 +263,16 @@ enum { SPARE_PERCENT = 5 };
 static int largest_size(const struct params *params, int longer, uint64_t free)
 {
     struct plan plan;
-    for (int size = (longer - 1) / 16 * 16; size > 0; size -= 16)
-        if (plan_at(params, size, &plan) && plan.memory_bytes <= free / 100 * (100 - SPARE_PERCENT))
-            return size;
-    return 0;
+    struct plan_sizes sizes = {0};
+    struct params trial = *params;
+    uint64_t available = free / 100 * (100 - SPARE_PERCENT);
+    if (probe_sizes(params, &sizes, NULL) != 0)
+        return 0;
+    trial.size = (longer - 1) / 16 * 16;
+    while (trial.size > 0 &&
+           !(plan_make_sized(&trial, &sizes, &plan, NULL) == 0 && plan.memory_bytes <= available))
+        trial.size -= 16;
+    return (int)trial.size;
 }
 
 int plan_check_memory(const struct params *params, const struct plan *plan, uint64_t available,

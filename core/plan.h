@@ -47,7 +47,7 @@ int plan_layers(const struct params *params, struct plan *plan, struct error *er
 /* The arithmetic a render starts in: `auto` takes bfloat16 where this processor has it and there is
  * more than one outer iteration, the last of which is always float32. */
 enum arithmetic plan_arithmetic(const struct params *params);
-/* What its network is to save. */
+/* What its network is to save (network_saving). */
 enum saving plan_saving(const struct plan *plan);
 
 /* Refuses a plan that does not fit into `available` bytes, naming the largest size (a multiple of

@@ -6,7 +6,7 @@
 int threads_available(void);
 
 /* Lets the calling thread run again on all the processors that OpenMP's places name, if any: where
- * OMP_PROC_BIND is set it was bound to one of them before main. */
+ * OMP_PROC_BIND, OMP_PLACES or GOMP_CPU_AFFINITY is set it was bound to one of them before main. */
 void threads_unbind(void);
 
 /* Sets the number of threads of every later parallel region (0: threads_available), and returns

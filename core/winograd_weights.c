@@ -59,22 +59,31 @@ static void turn(const struct winograd_weights *w, const void *plane, int first,
                            (float *)panel + at + i, columns);
 }
 
-/* What turn will read next but one comes to the cache: the processor does not guess it, as it lies
- * far apart. */
+/* Half of what the turns of the panel after next will read comes to the cache: it lies far apart,
+ * so the processor does not guess it. */
 static void fetch(const struct winograd_weights *w, const void *plane, int first, int o)
 {
     enum { LINE = 64 };
-    size_t bytes = (size_t)panel_width(first, w->in) * LANES * element_bytes(w);
-    const char *next =
-        (const char *)plane + packed_at(first, o % w->out, w->in, w->out) * element_bytes(w);
+    int panel = o / PANEL * PANEL + 2 * PANEL, upper = o % PANEL != 0;
+    if (panel >= w->out) {
+        panel = o / PANEL % 2 * PANEL;
+        first += PANEL;
+    }
+    if (panel >= w->out || first >= w->in)
+        return;
+    size_t bytes = (size_t)panel_width(first, w->in) * (size_t)panel_width(panel, w->out) *
+                   element_bytes(w) / 2;
+    const char *half = (const char *)plane +
+                       packed_at(first, panel, w->in, w->out) * element_bytes(w) +
+                       (upper ? bytes : 0);
     for (size_t i = 0; i < bytes; i += LINE)
-        __builtin_prefetch(next + i);
+        __builtin_prefetch(half + i);
 }
 
 static void turn_panel(const struct winograd_weights *w, const void *plane, int first, void *panel)
 {
     for (int o = 0; o < w->out; o += LANES) {
-        fetch(w, plane, first, o + 2 * PANEL);
+        fetch(w, plane, first, o);
         turn(w, plane, first, o, panel);
     }
 }

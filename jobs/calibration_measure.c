@@ -196,6 +196,7 @@ static int measure_network(const struct vgg19_weights *weights, int precision,
     int status = 0;
     struct network *network = NULL;
     double start = now_seconds();
+    /* As for small pictures: what saving memory costs of the time beyond is not predicted. */
     TRY(network_new(weights, POOLING_AVG, (enum arithmetic)precision, SAVE_TIME, &network, err));
     out->prepare[precision] = (now_seconds() - start) / kernel_values(VGG19_CONVS);
     for (int i = 0; i < CALIBRATION_SIZES; i++)

@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-case "${1:-}" in
+case "$*" in
 "") presets="release asan" ;;
 --quick) presets="release" ;;
 *) sed -n '2,/^set/s/^# //p' "$0" >&2; exit 2 ;;

@@ -19,7 +19,7 @@ import time
 SIZES = ((128, 96), (256, 192), (512, 384), (512, 512))
 MEMORY_SIZES = ((512, 512), (1024, 1024))
 BLOCKS = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512, 512))
-PAUSE, TURN = 0.05, 0.3  # seconds
+PAUSE, TURN = 0.05, 0.5  # seconds; of the slower runner
 STYLE_CONVS = (0, 2, 4, 8, 12)
 
 
@@ -28,9 +28,9 @@ def make_torch():
     import torch
 
     with open("/proc/self/maps") as maps:
-        libraries = maps.read()
-    if not any(name in libraries for name in ("openblas", "mkl", "blis")):
-        raise SystemExit("PyTorch runs on a slow BLAS here: install libopenblas0-openmp")
+        mapped = {line.split()[-1] for line in maps if "blas" in line}
+    if any(os.path.basename(path).startswith("libblas.so") and "/openblas" not in path for path in mapped):
+        raise SystemExit(f"PyTorch runs on a slow BLAS here ({sorted(mapped)}): install libopenblas0-openmp")
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     return torch
 
@@ -124,14 +124,10 @@ def timed(function):
     return time.perf_counter() - start[0], time.process_time() - start[1]
 
 
-def turn(function):
-    """Evaluations one after the other, as in a render, for a while; the other runner's threads have stopped spinning
-    before."""
+def turn(function, count):
+    """Evaluations one after the other, as in a render; the other runner's threads have stopped spinning before."""
     time.sleep(PAUSE)
-    start, results = time.perf_counter(), []
-    while not results or time.perf_counter() - start < TURN:
-        results.append(function())
-    return results
+    return [function() for _ in range(count)]
 
 
 def compare(torch, program, width, height, half, rounds):
@@ -141,14 +137,14 @@ def compare(torch, program, width, height, half, rounds):
     times = {name: [] for name in theirs}
     mine, stages = [], []
     ours.evaluate()
-    for network in theirs.values():
-        network.evaluate()
+    slowest = max(timed(network.evaluate)[0] for network in theirs.values())
+    count = max(1, round(TURN / slowest))
     for _ in range(rounds):
-        for seconds, parts in turn(ours.evaluate):
+        for seconds, parts in turn(ours.evaluate, count):
             mine.append(seconds)
             stages.append(parts)
         for name, network in theirs.items():
-            times[name] += turn(lambda: timed(network.evaluate))
+            times[name] += turn(lambda: timed(network.evaluate), count)
     ours.close()
     best = min(range(len(mine)), key=lambda i: mine[i])
     layout = min(times, key=lambda name: min(times[name]))

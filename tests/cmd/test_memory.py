@@ -26,6 +26,9 @@ class Peak(InFolder):
     def test_of_a_larger_picture(self):
         self.check(320, "f32")
 
+    def test_where_memory_is_saved(self):
+        self.check(464, "f32")
+
     def test_across_a_hand_over(self):
         self.check(128, "auto")
 

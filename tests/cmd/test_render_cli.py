@@ -506,6 +506,8 @@ class Help(InFolder):
 
     def test_a_wish_to_bind_threads_costs_no_processors(self):
         processors = len(os.sched_getaffinity(0))
+        if processors == 1:
+            self.skipTest("there is one processor only here")
         one = str(min(os.sched_getaffinity(0)))
         for wish, count in (({"OMP_PROC_BIND": "true"}, processors),
                             ({"OMP_PROC_BIND": "spread", "OMP_PLACES": "threads"}, processors),

@@ -67,10 +67,21 @@ static void the_size_that_would_fit_leaves_a_twentieth(void **state)
         check_named_size("bf16");
 }
 
+/* Beyond 448 px square (517 x 388 here) memory is saved: where the next smaller size does not fit,
+ * a larger one may. */
+static void a_larger_picture_may_take_less(void **state)
+{
+    (void)state;
+    uint64_t smaller = bytes_at("f32", 512), larger = bytes_at("f32", 528);
+    assert_true(larger < smaller);
+    assert_true(named_size("f32", larger / 95 * 100 + 200) >= 528);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_size_that_would_fit_leaves_a_twentieth),
+        cmocka_unit_test(a_larger_picture_may_take_less),
     };
     return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

@@ -1,4 +1,4 @@
-#include "waiting.h"
+#include "openmp_set_up.h"
 
 #include "threads.h"
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 
 static bool forget(const char *name) { return getenv(name) && unsetenv(name) == 0; }
 
-void waiting_set_up(char **argv)
+void openmp_set_up(char **argv)
 {
     bool again = false;
     if (!getenv("GOMP_SPINCOUNT") && !getenv("OMP_WAIT_POLICY"))
