@@ -4,11 +4,10 @@
 #include "batch.h"
 
 #include "clock.h"
+#include "scratch.h"
 #include "stop.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
@@ -17,7 +16,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -157,36 +155,6 @@ static void pass_terminal(bool quiet)
  * a folder of ours, which goes with the launcher, or with the next one. */
 static const char scratch_folder[] = "/dev/shm";
 
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
-{
-    (void)info, (void)kind, (void)walk;
-    return remove(path);
-}
-
-static void remove_scratch(const char *path)
-{
-    if (path)
-        nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-/* What launchers of this user have left that were killed. */
-static void sweep_scratch(const char *stem)
-{
-    DIR *entries = opendir(scratch_folder);
-    for (struct dirent *entry; entries && (entry = readdir(entries));) {
-        char path[512];
-        long process = strncmp(entry->d_name, stem, strlen(stem)) == 0
-                           ? strtol(entry->d_name + strlen(stem), NULL, 10)
-                           : 0;
-        if (process <= 0 || kill((pid_t)process, 0) == 0 || errno != ESRCH)
-            continue;
-        snprintf(path, sizeof path, "%s/%s", scratch_folder, entry->d_name);
-        remove_scratch(path);
-    }
-    if (entries)
-        closedir(entries);
-}
-
 /* Inside a batch system's allocation mpirun uses other hosts, too, which have no such folder. */
 static bool on_one_host(void)
 {
@@ -197,26 +165,15 @@ static bool on_one_host(void)
     return true;
 }
 
-/* Caller frees; NULL: none. */
-static char *make_scratch(void)
+static struct scratch make_scratch(void)
 {
-    char stem[64], *path = NULL;
-    if (!on_one_host())
-        return NULL;
-    snprintf(stem, sizeof stem, "atelier-mpirun.%ld.", (long)getuid());
-    sweep_scratch(stem);
-    if (asprintf(&path, "%s/%s%ld", scratch_folder, stem, (long)getpid()) < 0)
-        return NULL;
-    if (mkdir(path, 0700) != 0) {
-        free(path);
-        return NULL;
-    }
     static const char *const names[] = {
         "OMPI_MCA_orte_tmpdir_base", "OMPI_MCA_btl_vader_backing_directory",
         "PRTE_MCA_prte_tmpdir_base", "OMPI_MCA_btl_sm_backing_directory"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        setenv(names[i], path, 0);
-    return path;
+    struct scratch scratch = scratch_make(scratch_folder);
+    for (size_t i = 0; scratch.path && i < sizeof names / sizeof *names; i++)
+        setenv(names[i], scratch.path, 0);
+    return scratch;
 }
 
 /* --- the process --- */
@@ -234,7 +191,7 @@ struct launched_mpirun {
     pid_t pid; /* 0: it has ended */
     int how;   /* of waitpid */
     struct stream out, errors;
-    char *scratch; /* Open MPI's temporary files; NULL: left to it */
+    struct scratch scratch; /* Open MPI's temporary files; without a path: left to it */
     char nonce[NONCE_TEXT];
     int told_code; /* -1: nothing */
     bool stopping, terminated;
@@ -499,8 +456,11 @@ int launch(int argc, char **argv, const struct batch_options *options, const cha
     int status = 0;
     char version[256], *program = program_path();
     struct words words = {0};
-    struct launched_mpirun run = {
-        .out.from = -1, .errors.from = -1, .told_code = -1, .folder = folder};
+    struct launched_mpirun run = {.out.from = -1,
+                                  .errors.from = -1,
+                                  .scratch = {NULL, -1, -1},
+                                  .told_code = -1,
+                                  .folder = folder};
     int major = probe_version(version, sizeof version);
     if (major == 0) {
         status = *version ? fail(err, E_ENVIRONMENT,
@@ -515,7 +475,7 @@ int launch(int argc, char **argv, const struct batch_options *options, const cha
     pass_terminal(options->quiet);
     setenv("ATELIER_LAUNCHED", "1", 1);
     TRY(make_command(&words, major, argc, argv, options, program, err));
-    if (!options->hosts)
+    if (!options->hosts && on_one_host())
         run.scratch = make_scratch();
     run.started = clock_seconds();
     TRY(start(&run, words.list, err));
@@ -526,8 +486,7 @@ done:
         close(run.out.from);
     if (run.errors.from >= 0)
         close(run.errors.from);
-    remove_scratch(run.scratch);
-    free(run.scratch);
+    scratch_remove(&run.scratch);
     store_release(&run.store);
     free(words.texts);
     free(program);
