@@ -11,6 +11,7 @@
 #include "shell.h"
 #include "stop.h"
 #include "store_sweep.h"
+#include "sweep_file.h"
 #include "threads.h"
 #include <fcntl.h>
 #include <math.h>
@@ -34,6 +35,7 @@ struct batch {
     struct claim claim;
     struct transport transport;
     struct outcome outcome;
+    char *file; /* the sweep or manifest to read */
     char *program, *command;
     bool prepared;
     double last_turn; /* clock, of the last look at signals */
@@ -46,11 +48,12 @@ void help_batch(void)
     struct batch_options options;
     struct argument rows[BATCH_OPTIONS];
     printf(
-        "usage: atelier batch FILE [options]\n\n"
+        "usage: atelier batch FILE|STORE [options]\n\n"
         "Renders every job of a sweep file or manifest that the store does not have yet, each in\n"
-        "a process of its own. --ranks or --hosts start mpirun; under an mpirun or srun of your\n"
-        "own it takes its rank; otherwise it works alone. Whatever is killed on the way, the same\n"
-        "command finishes what is left.\n\n"
+        "a process of its own; given a store, it goes on with the store's own sweep. --ranks or\n"
+        "--hosts start mpirun; under an mpirun or srun of your own it takes its rank; otherwise "
+        "it\n"
+        "works alone. Whatever is killed on the way, the same command finishes what is left.\n\n"
         "Ctrl-C and SIGUSR1: every render keeps its state, and the batch ends with 75.\n\n");
     batch_options_init(&options);
     size_t count = batch_options_rows(&options, rows);
@@ -133,7 +136,13 @@ static const char *store_folder(const struct batch *batch)
 
 static int read_jobs(struct batch *batch, struct error *err)
 {
-    int status = job_list_read(batch->options.file, &batch->list, &batch->complaints, err);
+    bool is_store;
+    int status = sweep_file_find(batch->options.file, &batch->file, &is_store, err);
+    if (status != 0)
+        return status;
+    if (is_store && !batch->options.output)
+        batch->options.output = batch->options.file;
+    status = job_list_read(batch->file, &batch->list, &batch->complaints, err);
     if (status != 0 || !launched()) /* the launcher has shown the notes */
         complaints_print(&batch->complaints);
     if (status == 0 && !store_folder(batch))
@@ -400,6 +409,7 @@ done:
 
 static void release(struct batch *batch)
 {
+    free(batch->file);
     free(batch->program);
     free(batch->command);
     free(batch->costs);

@@ -19,7 +19,8 @@ size_t batch_options_rows(struct batch_options *o, struct argument rows[BATCH_OP
 {
     const struct argument table[] = {
         OPTION("output", TEXT, &o->output, "DIR",
-               "the store; default: what the sweep file says as `output`"),
+               "the store; default: what the sweep file says as `output`, or the store that was "
+               "given"),
         OPTION("ranks", WHOLE, &o->ranks, "N", "start mpirun with so many ranks, one job each",
                .low = 1, .high = 100000),
         OPTION("hosts", TEXT, &o->hosts, "A:N,B:N",
@@ -90,7 +91,7 @@ int batch_options_parse(int argc, char **argv, struct batch_options *options, bo
     struct argument rows[BATCH_OPTIONS];
     size_t count = batch_options_rows(options, rows);
     struct operands operands = {
-        .list = &options->file, .min = 1, .max = 1, .names = "one sweep file or manifest"};
+        .list = &options->file, .min = 1, .max = 1, .names = "a sweep file, a manifest or a store"};
     int status = arguments_parse(argc, argv, rows, count, &operands, help, err);
     if (status != 0 || *help)
         return status;

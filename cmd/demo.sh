@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 . cmd/packages.sh
 # shellcheck disable=SC2086
 install_packages $build_packages
-cmake --preset release -DATELIER_TESTS=OFF -DATELIER_WERROR=OFF > /dev/null
+cmake --preset release > /dev/null
 cmake --build --preset release
 
 out=build/demo

@@ -4,6 +4,7 @@
 #include "complaints_print.h"
 #include "human.h"
 #include "memory.h"
+#include "sweep_file.h"
 #include "threads.h"
 #include <errno.h>
 #include <math.h>
@@ -48,22 +49,19 @@ static bool is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-/* A store's folder stands for its manifest. */
+/* The file to read, absolute: a batch script will name it. */
 static int find_file(const char *path, char **file, struct error *err)
 {
-    struct store store;
-    if (!is_folder(path)) {
-        *file = realpath(path, NULL);
-        if (!*file && errno == ENOENT)
-            return fail(err, E_INPUT, "there is no sweep, manifest or store '%s'", path);
-        return *file ? 0 : fail_errno(err, "cannot read '%s'", path);
-    }
-    int status = store_open(path, &store, err);
+    bool is_store;
+    char *found = NULL;
+    int status = sweep_file_find(path, &found, &is_store, err);
     if (status != 0)
         return status;
-    *file = store_path(&store, STORE_MANIFEST);
-    store_release(&store);
-    return *file ? 0 : fail(err, E_ENVIRONMENT, "not enough memory");
+    *file = realpath(found, NULL);
+    if (!*file)
+        status = fail_errno(err, "cannot read '%s'", found);
+    free(found);
+    return status;
 }
 
 static int absolute(const char *path, char **out, struct error *err)

@@ -5,6 +5,7 @@
 #include "complaints_print.h"
 #include "manifest.h"
 #include "selection.h"
+#include "sweep_file.h"
 #include "sweep_summary.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,9 +37,10 @@ void help_expand(void)
     struct expanding expanding = {0};
     struct argument rows[EXPAND_ROWS];
     make_rows(&expanding, rows);
-    printf("usage: atelier expand FILE [options]\n\n"
+    printf("usage: atelier expand FILE|STORE [options]\n\n"
            "Checks a sweep file or a manifest and prints the manifest of its jobs: CSV, a row a\n"
-           "job, with ids. Reading that gives the same jobs again.\n\n");
+           "job, with ids. Reading that gives the same jobs again. A store stands for its own\n"
+           "manifest.\n\n");
     arguments_print(rows, EXPAND_ROWS);
     printf("\nexit codes: 0 done; 2 wrong input, all of it listed; 3 disk or memory\n");
 }
@@ -70,19 +72,21 @@ static int print(const struct expanding *expanding, struct error *err)
 int command_expand(int argc, char **argv)
 {
     int status = 0;
-    bool help = false;
+    bool help = false, is_store;
     const char *file = NULL;
+    char *found = NULL;
     struct error error = {0};
     struct expanding expanding = {0};
     struct argument rows[EXPAND_ROWS];
-    struct operands operands = {.list = &file, .min = 1, .max = 1, .names = "FILE"};
+    struct operands operands = {.list = &file, .min = 1, .max = 1, .names = "FILE or STORE"};
     make_rows(&expanding, rows);
     TRY(arguments_parse(argc, argv, rows, EXPAND_ROWS, &operands, &help, &error));
     if (help) {
         help_expand();
         goto done;
     }
-    status = job_list_read(file, &expanding.list, &expanding.complaints, &error);
+    TRY(sweep_file_find(file, &found, &is_store, &error));
+    status = job_list_read(found, &expanding.list, &expanding.complaints, &error);
     complaints_print(&expanding.complaints);
     if (status == 0 && expanding.only)
         status = select_jobs(&expanding, &error);
@@ -91,6 +95,7 @@ int command_expand(int argc, char **argv)
 done:
     if (status != 0)
         fprintf(stderr, "atelier expand: %s\n", error.message);
+    free(found);
     job_list_release(&expanding.list);
     complaints_release(&expanding.complaints);
     return status;

@@ -2,6 +2,7 @@
 
 #include "human.h"
 #include "job_label.h"
+#include "shell.h"
 #include "terminal.h"
 #include <math.h>
 #include <stdlib.h>
@@ -25,11 +26,7 @@ static const double quiet_after_s = 30;
 
 char *status_command(const struct status *status)
 {
-    char *command = NULL;
-    const char *folder = status->store.folder;
-    return asprintf(&command, "atelier batch %s/manifest.csv --output %s", folder, folder) < 0
-               ? NULL
-               : command;
+    return shell_command(3, (char *[]){"atelier", "batch", status->store.folder});
 }
 
 static const struct job *find_job(const struct status *status, const char *id)

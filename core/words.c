@@ -1,10 +1,11 @@
 #include "words.h"
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { LONGEST = 63, SUGGESTIONS = 3 };
+enum { LONGEST = 63, SUGGESTIONS = 3, BEGINNING = 3 };
 
 static int fold(char c) { return c == '-' ? '_' : tolower((unsigned char)c); }
 
@@ -33,16 +34,36 @@ int word_distance(const char *a, const char *b)
     return d[la][lb];
 }
 
+static bool begins(const char *word, const char *start, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (fold(word[i]) != fold(start[i])) /* also at the end of the word */
+            return false;
+    return true;
+}
+
+/* How far a candidate is from what was written; above any limit where it has nothing to do with it.
+ * A quarter of the letters may be wrong, as "input" is no misspelt "output". */
+static int distance_of(const char *word, const char *candidate)
+{
+    size_t length = strnlen(word, LONGEST), other = strnlen(candidate, LONGEST);
+    size_t longest = length > other ? length : other;
+    int limit = longest < 3 ? 0 : longest < 8 ? 1 : (int)longest / 4;
+    int distance = word_distance(word, candidate);
+    if (distance <= limit)
+        return distance;
+    return length >= BEGINNING && begins(candidate, word, length) ? limit : LONGEST + 1;
+}
+
 void words_nearest(const char *word, const char *const *words, size_t count, char *text,
                    size_t text_size)
 {
     const char *best[SUGGESTIONS] = {NULL};
     int distance[SUGGESTIONS];
     int found = 0;
-    int limit = (int)strlen(word) / 3 + 2;
     for (size_t i = 0; i < count; i++) {
-        int d = word_distance(word, words[i]);
-        if (d > limit)
+        int d = distance_of(word, words[i]);
+        if (d > LONGEST)
             continue;
         int at = found;
         while (at > 0 && distance[at - 1] > d) {

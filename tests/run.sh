@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Installs what the tests need, builds everything and runs every test: optimised, then under
 # AddressSanitizer and UndefinedBehaviorSanitizer. Ends non-zero if anything failed. With CI set,
-# warnings are errors (elsewhere a newer compiler may know new ones).
+# the preset is "ci" and warnings are errors (elsewhere a newer compiler may know new ones).
 #   tests/run.sh [--quick]   --quick leaves the sanitizers out
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+optimised=${CI:+ci}
+optimised=${optimised:-release}
 case "$*" in
-"") presets="release asan" ;;
---quick) presets="release" ;;
+"") presets="$optimised asan" ;;
+--quick) presets="$optimised" ;;
 *) sed -n '2,/^set/s/^# //p' "$0" >&2; exit 2 ;;
 esac
 

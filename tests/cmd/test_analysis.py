@@ -239,7 +239,7 @@ class Status(Sweep):
     def test_counts_and_goes_on(self):
         out = self.status()
         self.assertWords(out, "done      3 of 4", "75 %", "waiting   1", "exit code 0",
-                         "atelier batch ", "manifest.csv --output ")
+                         f"atelier batch {self.path('runs/starry')}\n")
         said = self.json()
         self.assertEqual([said[key] for key in ("jobs", "done", "waiting", "failed", "running")],
                          [4, 3, 1, 0, 0])
@@ -271,7 +271,7 @@ class Status(Sweep):
         self.put_batch(gone.pid, age=300)
         out = self.status()
         self.assertWords(out, "gone without a word", "last heard of 5 min", "waiting   1",
-                         "running when it was killed", "manifest.csv --output ")
+                         "running when it was killed", f"atelier batch {self.path('runs/starry')}\n")
         self.assertNotIn("at work on", out)
         said = self.json()
         self.assertEqual((said["batch"]["state"], said["running"], said["waiting"]),

@@ -252,10 +252,10 @@ class Manifests(Expanding):
         self.path("folder").mkdir()
         result = self.atelier("expand", "folder")
         self.assertEqual(result.returncode, INPUT)
-        self.assertWords(result.stderr, "folder: this is a folder, not a sweep file or manifest")
+        self.assertWords(result.stderr, "'folder' is a folder, but no store")
         result = self.atelier("expand", "nowhere.csv")
         self.assertEqual(result.returncode, INPUT)
-        self.assertWords(result.stderr, "nowhere.csv: cannot open it: No such file or directory")
+        self.assertWords(result.stderr, "there is no sweep, manifest or store 'nowhere.csv'")
 
     def test_a_pipe_is_read_too(self):
         text = f"content,style\n{self.PAIR}\n"

@@ -439,7 +439,7 @@ static void find_names_the_nearest(void **state)
         const char *name, *nearest;
     } cases[] = {{"style_wieght", "'style_weight'"},
                  {"iteration", "'iterations'"},
-                 {"tv-wait", "'tv_weight'"},
+                 {"tv-wheigt", "'tv_weight'"},
                  {"optimiser", "'optimizer'"},
                  {"sizes", "'size'"},
                  {"style_weigh", "'style_weight'"}};
