@@ -95,7 +95,7 @@ static void publication_release(struct publication *publication)
     *publication = (struct publication){0};
 }
 
-static int sync_file(const struct publication *publication, struct error *err)
+int publish_sync(const struct publication *publication, struct error *err)
 {
     int file = open(publication->temporary, O_RDONLY | O_CLOEXEC);
     if (file < 0)
@@ -154,7 +154,7 @@ static int commit(struct publication *publication, bool *stands, struct error *e
         status = fail_memory(publication->path, err);
         goto done;
     }
-    TRY(sync_file(publication, err));
+    TRY(publish_sync(publication, err));
     folder = open(folder_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) {
         status = fail_errno(err, "cannot open the folder '%s'", folder_path);

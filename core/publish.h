@@ -17,6 +17,10 @@ struct publication {
  * Errors: E_INPUT (`path` is empty, too long, a folder, a device or a FIFO), E_ENVIRONMENT. */
 int publish_begin(const char *path, struct publication *out, struct error *err);
 
+/* Makes what was written to the temporary file last: what gets a name by link or by another's hand
+ * must be on the disk before. Errors: E_ENVIRONMENT. */
+int publish_sync(const struct publication *publication, struct error *err);
+
 /* After the temporary file was written and closed by its writer: fsync, rename over the final name,
  * fsync of the folder. Releases the publication, always.
  * Errors: E_ENVIRONMENT; the temporary file is removed and an earlier file stands as it was, unless

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char successor_name[] = ".claim.after.";
+static const char successor_name[] = ".claim.after.", staged_name[] = ".claim.tmp.",
+                  aside_name[] = ".claim.of.";
 static const double look_s = 0.05;
 /* A live owner in sight may be on its way out: killed a moment ago, say. */
 static const double grace_s = 2;
@@ -53,7 +55,13 @@ static void find_place(struct claim *claim)
     claim->pid_space[length > 0 ? length : 0] = 0;
 }
 
-static bool is_visible(const struct claim *who)
+/* Whether a process of that number is there that /proc does not show, as with hidepid. */
+static bool is_hidden(pid_t pid)
+{
+    return process_start(pid) == 0 && kill(pid, 0) != 0 && errno == EPERM;
+}
+
+static bool is_near(const struct claim *who)
 {
     struct claim here = {0};
     find_place(&here);
@@ -61,21 +69,24 @@ static bool is_visible(const struct claim *who)
            strcmp(here.pid_space, who->pid_space) == 0;
 }
 
+/* Whether its process shows who lives; otherwise only the heartbeat does. */
+static bool can_judge(const struct claim *who) { return is_near(who) && !is_hidden(who->pid); }
+
 /* --- the file --- */
 
 static json_t *pack(const struct claim *claim)
 {
-    return json_pack("{s:o, s:I, s:I, s:s, s:s, s:s, s:s, s:b}", "host", json_any_text(claim->host),
+    return json_pack("{s:o, s:I, s:I, s:s, s:s, s:s, s:s, s:i}", "host", json_any_text(claim->host),
                      "pid", (json_int_t)claim->pid, "pid_start", (json_int_t)claim->pid_start,
                      "boot", claim->boot, "pid_space", claim->pid_space, "nonce", claim->nonce,
-                     "started", claim->started, "ending", claim->ending);
+                     "started", claim->started, "ending", (int)claim->ending);
 }
 
 static void unpack(const json_t *object, struct claim *out)
 {
     *out = (struct claim){.pid = (pid_t)json_whole(object, "pid", 0),
                           .pid_start = (uint64_t)json_whole(object, "pid_start", 0),
-                          .ending = json_is_true(json_object_get(object, "ending"))};
+                          .ending = json_whole(object, "ending", 0) != 0};
     json_copy_text(object, "nonce", out->nonce, sizeof out->nonce);
     json_copy_text(object, "host", out->host, sizeof out->host);
     json_copy_text(object, "started", out->started, sizeof out->started);
@@ -86,28 +97,52 @@ static void unpack(const json_t *object, struct claim *out)
 /* Who is named in a file, and whether that one lives. */
 struct sight {
     struct claim who; /* empty nonce: there is no such file */
+    bool unreadable;  /* nobody knows whose it is: its nonce tells it from other files */
     enum claim_state state;
     struct timespec touched; /* its heartbeat */
     double age;              /* of that, in seconds */
 };
+
+/* A power cut may leave anything in a file that an unsynced disk or an older program has written:
+ * it must not block the store for ever, and is dead once nobody has touched it for long. */
+static void take_for_somebody(const struct stat *info, struct sight *out)
+{
+    out->unreadable = true;
+    snprintf(out->who.nonce, sizeof out->who.nonce, "%016llx%08llx%08lx",
+             (unsigned long long)info->st_ino,
+             (unsigned long long)info->st_mtim.tv_sec & 0xffffffff,
+             (unsigned long)info->st_mtim.tv_nsec & 0xffffffff);
+    strcpy(out->who.host, "an unknown host");
+    strcpy(out->who.started, "an unknown time");
+}
+
+static bool is_denied(const char *path) { return access(path, R_OK) != 0 && errno == EACCES; }
 
 /* Reading comes first: what opens a file is shown its newest attributes, on NFS, too. */
 static int read_claim(const char *path, struct sight *out, struct error *err)
 {
     json_t *object = NULL;
     struct stat info;
+    struct sight seen = {0};
     int status = json_file_read(path, &object, err);
-    if (status != 0)
+    if (status != 0 && status != E_INPUT && !is_denied(path))
         return status;
-    *out = (struct sight){0};
-    if (!object || stat(path, &info) != 0) {
-        json_decref(object);
-        return 0;
-    }
-    unpack(object, &out->who);
-    out->touched = info.st_mtim;
+    bool stands = lstat(path, &info) == 0;
+    if (stands && S_ISDIR(info.st_mode))
+        return fail(err, E_INPUT, "'%s' is not a claim of atelier's: it is a folder", path);
+    if (stands && status != 0)
+        take_for_somebody(&info, &seen);
+    else if (stands && object)
+        unpack(object, &seen.who);
+    else
+        stands = false;
     json_decref(object);
-    return out->who.nonce[0] ? 0 : fail(err, E_INPUT, "'%s' is not a claim of atelier's", path);
+    if (stands && !seen.who.nonce[0])
+        return fail(err, E_INPUT, "'%s' is not a claim of atelier's", path);
+    if (stands)
+        seen.touched = info.st_mtim;
+    *out = seen;
+    return 0;
 }
 
 static double seconds_between(struct timespec from, struct timespec to)
@@ -120,8 +155,8 @@ static void judge(struct sight *seen, struct timespec now, double lost_after_s)
     if (!seen->who.nonce[0])
         return; /* CLAIM_FREE */
     seen->age = fmax(seconds_between(seen->touched, now), 0);
-    bool dead = is_visible(&seen->who) ? process_start(seen->who.pid) != seen->who.pid_start
-                                       : seen->age > lost_after_s;
+    bool dead = can_judge(&seen->who) ? process_start(seen->who.pid) != seen->who.pid_start
+                                      : seen->age > lost_after_s;
     seen->state = dead ? CLAIM_DEAD : CLAIM_ALIVE;
 }
 
@@ -182,7 +217,7 @@ static int tell_time(const struct taker *t, struct timespec *now, struct error *
 {
     struct stat info;
     const char *own = t->staged.temporary;
-    if (utimensat(AT_FDCWD, own, NULL, 0) != 0 || stat(own, &info) != 0)
+    if (utimensat(AT_FDCWD, own, NULL, AT_SYMLINK_NOFOLLOW) != 0 || lstat(own, &info) != 0)
         return fail_errno(err, "cannot write '%s'", t->path);
     *now = info.st_mtim;
     return 0;
@@ -197,6 +232,21 @@ static int look(const struct taker *t, const char *path, struct sight *out, stru
     judge(out, now, t->lost_after_s);
 done:
     return status;
+}
+
+/* Takes the right to replace the claim from a dead successor, whose link is given: its own file
+ * goes by every name but that one. Should it wake up, it finds nothing that it could rename. */
+static void disown(const struct taker *t, const char *link)
+{
+    struct stat theirs, info;
+    DIR *entries = lstat(link, &theirs) == 0 ? opendir(t->folder) : NULL;
+    for (struct dirent *entry; entries && (entry = readdir(entries));)
+        if (strncmp(entry->d_name, staged_name, strlen(staged_name)) == 0 &&
+            fstatat(dirfd(entries), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+            info.st_ino == theirs.st_ino && info.st_dev == theirs.st_dev)
+            unlinkat(dirfd(entries), entry->d_name, 0);
+    if (entries)
+        closedir(entries);
 }
 
 /* Becomes the one successor of a dead owner, or of the last dead one in the chain behind it. *link
@@ -215,6 +265,8 @@ static int join_chain(const struct taker *t, const struct sight *dead, struct si
         }
         int status =
             errno == EEXIST ? look(t, path, seen, err) : fail_errno(err, "cannot write '%s'", path);
+        if (status == 0 && seen->state == CLAIM_DEAD)
+            disown(t, path);
         free(path);
         if (status != 0)
             return status;
@@ -223,20 +275,23 @@ static int join_chain(const struct taker *t, const struct sight *dead, struct si
     return 0;
 }
 
-/* All links but our own successor's: their owners' nonces never come again. */
+/* All links but our own successor's: their owners' nonces never come again. And what owners have
+ * put aside that were killed while they released theirs. */
 static void clear_chains(const struct taker *t)
 {
     DIR *entries = opendir(t->folder);
     size_t stem = strlen(successor_name);
     for (struct dirent *entry; entries && (entry = readdir(entries));)
-        if (strncmp(entry->d_name, successor_name, stem) == 0 &&
-            strcmp(entry->d_name + stem, t->self.nonce) != 0)
+        if ((strncmp(entry->d_name, successor_name, stem) == 0 &&
+             strcmp(entry->d_name + stem, t->self.nonce) != 0) ||
+            strncmp(entry->d_name, aside_name, strlen(aside_name)) == 0)
             unlinkat(dirfd(entries), entry->d_name, 0);
     if (entries)
         closedir(entries);
 }
 
-/* As its last successor, replaces the claim of a dead owner if that still is what stands there. */
+/* As its last successor, replaces the claim of a dead owner if that still is what stands there. A
+ * server that answers twice may say that a rename failed which was made. */
 static int replace_dead(const struct taker *t, const struct claim *dead, bool *taken,
                         struct error *err)
 {
@@ -244,12 +299,17 @@ static int replace_dead(const struct taker *t, const struct claim *dead, bool *t
     int status = look(t, t->path, &now, err);
     if (status != 0 || strcmp(now.who.nonce, dead->nonce) != 0)
         return status;
-    if (rename(t->staged.temporary, t->path) != 0)
+    *taken = rename(t->staged.temporary, t->path) == 0;
+    if (*taken)
+        return 0;
+    if (errno != ENOENT)
         return fail_errno(err, "cannot write '%s'", t->path);
-    *taken = true;
-    return 0;
+    status = read_claim(t->path, &now, err);
+    *taken = status == 0 && strcmp(now.who.nonce, t->self.nonce) == 0;
+    return status;
 }
 
+/* The link stays where somebody may build on it: after an error the claim may still be X's. */
 static int take_over(const struct taker *t, const struct sight *dead, struct sight *seen,
                      bool *taken, struct error *err)
 {
@@ -258,7 +318,7 @@ static int take_over(const struct taker *t, const struct sight *dead, struct sig
     if (status != 0 || !link)
         return status;
     status = replace_dead(t, &dead->who, taken, err);
-    if (!*taken)
+    if (status == 0 && !*taken)
         unlink(link);
     free(link);
     *seen = (struct sight){0}; /* if not taken, somebody was faster: look again */
@@ -289,7 +349,7 @@ static bool is_worth_waiting(struct taker *t, const struct sight *owner,
                              const struct claim_hooks *hooks)
 {
     double now = clock_seconds();
-    bool visible = is_visible(&owner->who);
+    bool visible = can_judge(&owner->who);
     if (strcmp(t->waits_for, owner->who.nonce) != 0) {
         memcpy(t->waits_for, owner->who.nonce, sizeof t->waits_for);
         t->since = now;
@@ -313,15 +373,37 @@ static int refuse(const struct taker *t, const struct sight *owner, struct error
                 t->folder, (long)who->pid, who->host, who->started, owner->age);
 }
 
-static int take(struct taker *t, const struct claim_hooks *hooks, struct error *err)
+/* A new try under a new nonce; what an earlier one has left is of no use. */
+static int stage(struct taker *t, struct error *err)
 {
     int status = 0;
+    publish_abort(&t->staged);
+    TRY(describe_self(&t->self, err));
+    TRY(json_file_stage(t->path, pack(&t->self), &t->staged, err));
+    TRY(publish_sync(&t->staged, err));
+done:
+    return status;
+}
+
+/* We were so silent for so long that somebody took us for dead. */
+static bool is_revoked(const struct taker *t)
+{
+    struct stat info;
+    return lstat(t->staged.temporary, &info) != 0 && errno == ENOENT;
+}
+
+static int take(struct taker *t, const struct claim_hooks *hooks, struct error *err)
+{
     bool taken = false;
     struct sight seen;
     for (;;) {
-        TRY(try_once(t, &seen, &taken, err));
+        int status = try_once(t, &seen, &taken, err);
         if (taken)
             break;
+        if (is_revoked(t))
+            status = stage(t, err);
+        if (status != 0)
+            return status;
         if (seen.state == CLAIM_FREE)
             continue;
         if (!is_worth_waiting(t, &seen, hooks))
@@ -331,8 +413,7 @@ static int take(struct taker *t, const struct claim_hooks *hooks, struct error *
         nanosleep(&(struct timespec){0, (long)(look_s * 1e9)}, NULL);
     }
     clear_chains(t);
-done:
-    return status;
+    return 0;
 }
 
 int claim_take(const struct store *store, double lost_after_s, const struct claim_hooks *hooks,
@@ -344,8 +425,7 @@ int claim_take(const struct store *store, double lost_after_s, const struct clai
                       .lost_after_s = lost_after_s};
     if (!t.path)
         return fail_memory(err);
-    TRY(describe_self(&t.self, err));
-    TRY(json_file_stage(t.path, pack(&t.self), &t.staged, err));
+    TRY(stage(&t, err));
     TRY(take(&t, hooks, err));
     *out = t.self;
 done:
@@ -368,6 +448,8 @@ static int check_ours(const struct store *store, const struct claim *claim, char
     TRY(read_claim(own, &seen, err));
     if (!seen.who.nonce[0])
         status = fail(err, E_FAILED, "the claim on '%s' was removed", store->folder);
+    else if (seen.unreadable)
+        status = fail(err, E_FAILED, "the claim on '%s' was overwritten", store->folder);
     else if (strcmp(seen.who.nonce, claim->nonce) != 0)
         status = fail(err, E_FAILED, "process %ld on %s has taken over '%s'", (long)seen.who.pid,
                       seen.who.host, store->folder);
@@ -385,9 +467,32 @@ int claim_refresh(const struct store *store, const struct claim *claim, struct e
     int status = check_ours(store, claim, &path, err);
     if (status != 0)
         return status;
-    if (utimensat(AT_FDCWD, path, NULL, 0) != 0)
+    if (utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW) != 0)
         status = fail_errno(err, "cannot touch '%s'", path);
     free(path);
+    return status;
+}
+
+/* Of a claim's text, the one byte that says whether its owner is ending; 0: there is none. */
+static off_t find_ending(const char *text, const char *nonce)
+{
+    static const char key[] = "\"ending\": ";
+    const char *at = strstr(text, nonce) ? strstr(text, key) : NULL;
+    return at ? at + strlen(key) - text : 0;
+}
+
+/* In the file itself and not in its place: what has taken its place since we looked is not ours. */
+static int mark_ending(const char *path, const char *nonce, struct error *err)
+{
+    char text[2048];
+    int file = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    text[length > 0 ? length : 0] = 0;
+    off_t at = find_ending(text, nonce);
+    bool good = at > 0 && pwrite(file, "1", 1, at) == 1;
+    int status = good ? 0 : fail_errno(err, "cannot write '%s'", path);
+    if (file >= 0)
+        close(file);
     return status;
 }
 
@@ -398,8 +503,26 @@ int claim_end(const struct store *store, struct claim *claim, struct error *err)
     if (status != 0)
         return status;
     claim->ending = true;
-    status = json_file_write(path, pack(claim), err);
+    status = mark_ending(path, claim->nonce, err);
     free(path);
+    return status;
+}
+
+/* Aside first, and then removed if it is ours: between the look at it and this somebody who thought
+ * us dead may have put another one there, which goes back. */
+static int remove_ours(const char *path, const char *aside, const struct claim *claim,
+                       struct error *err)
+{
+    struct sight seen;
+    if (rename(path, aside) != 0)
+        return fail_errno(err, "cannot remove '%s'", path);
+    int status = read_claim(aside, &seen, err);
+    if (status != 0)
+        return status;
+    if (seen.who.nonce[0] && strcmp(seen.who.nonce, claim->nonce) != 0 &&
+        publish_link(aside, path) != 0)
+        status = fail_errno(err, "cannot write '%s'", path);
+    unlink(aside);
     return status;
 }
 
@@ -409,8 +532,12 @@ int claim_release(const struct store *store, const struct claim *claim, struct e
     int status = check_ours(store, claim, &path, err);
     if (status != 0)
         return status;
-    if (unlink(path) != 0)
-        status = fail_errno(err, "cannot remove '%s'", path);
+    char *aside = NULL;
+    if (asprintf(&aside, "%s/%s%s", store->folder, aside_name, claim->nonce) < 0)
+        status = fail_memory(err);
+    else
+        status = remove_ours(path, aside, claim, err);
+    free(aside);
     free(path);
     return status;
 }

@@ -2,16 +2,19 @@
  *
  *   {"host", "pid", "pid_start", "boot", "pid_space", "nonce", "started", "ending"}
  *
- * It appears whole and exclusively (written beside, then linked), and its time of modification is
- * the owner's heartbeat. Its owner is dead when its process is gone, where that can be seen from
- * here (same boot, same pid namespace; pid_start tells a pid used again), else when the heartbeat
- * is older than lost_after. Nothing here needs flock or O_EXCL: link and rename are atomic on NFS,
- * too.
+ * It appears whole, durable and exclusively (written and synced beside, then linked), and its time
+ * of modification is the owner's heartbeat. Its owner is dead when its process is gone, where that
+ * can be seen from here (same boot, same pid namespace, not hidden in /proc; pid_start tells a pid
+ * used again), else when the heartbeat is older than lost_after. So is one that cannot be read:
+ * whatever a power cut has left. Nothing here needs flock or O_EXCL: link and rename are atomic on
+ * NFS, too.
  *
  * Taking over from a dead owner X: whoever links its own claim as `.claim.after.X` is X's one
- * successor, or where that one died, too, its successor's. Only the last of that chain, having seen
- * that the claim still is X's, renames its own over it. The chain is cleared after that, never
- * before, and no nonce comes twice: no two takers get through. */
+ * successor, or where that one died, too, its successor's. Whoever follows a dead successor first
+ * removes that one's own file, so that it cannot go on should it wake up. Only the last of that
+ * chain, having seen after that that the claim still is X's, renames its own file over it. The
+ * chain is cleared then, never before, and no nonce comes twice: no two takers get through. Checked
+ * by: of_many_takers_one_at_a_time_gets_through, a_taker_that_was_taken_for_dead_cannot_go_on */
 #ifndef ATELIER_CLAIM_H
 #define ATELIER_CLAIM_H
 
@@ -25,7 +28,7 @@ struct claim {
     char host[HOST_TEXT];
     pid_t pid;
     char started[CLOCK_TEXT];
-    bool ending; /* was told to stop and soon will be gone */
+    bool ending; /* in the file 0 or 1: was told to stop and soon will be gone */
     /* how to look for the process */
     uint64_t pid_start; /* in clock ticks since boot */
     char boot[40], pid_space[40];
@@ -33,9 +36,9 @@ struct claim {
 
 enum claim_state { CLAIM_FREE, CLAIM_ALIVE, CLAIM_DEAD };
 
-/* What stands there. *age is the heartbeat's in seconds, by the file system's clock; 0 when free.
- * Writes nothing, so that anybody may look. Errors: E_INPUT: the file makes no sense;
- * E_ENVIRONMENT. */
+/* What stands there. *age is the heartbeat's in seconds, by this host's clock; 0 when free.
+ * Writes nothing, so that anybody may look. Errors: E_INPUT: what stands there is none of
+ * atelier's; E_ENVIRONMENT. */
 int claim_look(const struct store *store, double lost_after_s, struct claim *who,
                enum claim_state *state, double *age, struct error *err);
 

@@ -261,14 +261,17 @@ done:
     return status;
 }
 
+/* An empty one, or one of zeros, is what a power cut leaves of a file: it says nothing. */
 static int has_manifest(const struct store *store, bool *has, struct error *err)
 {
-    char *path = store_path(store, STORE_MANIFEST);
-    if (!path)
-        return fail_memory(err);
-    *has = access(path, F_OK) == 0;
+    char *text = NULL, *path = store_path(store, STORE_MANIFEST);
+    size_t bytes;
+    int status = path ? read_whole(path, &text, &bytes, err) : fail_memory(err);
+    if (status == 0)
+        *has = text && text[0];
+    free(text);
     free(path);
-    return 0;
+    return status;
 }
 
 int store_sweep_check(const struct store *store, const struct job_list *list, struct error *err)

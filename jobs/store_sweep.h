@@ -9,7 +9,8 @@
 /* Makes this sweep the store's, which must be claimed. One that lacks jobs of the sweep before is
  * refused, unless replace: a mistyped file would otherwise orphan what has been rendered. Results
  * stay in any case: those of jobs that are not in the new sweep are untouched, and unlisted from
- * then on. Files that stay the same are not written; others are replaced whole.
+ * then on. Files that stay the same are not written; others are replaced whole. A manifest that a
+ * power cut has left empty says nothing: it is as good as none.
  * Errors: E_INPUT: how many jobs are missing, the first of them, and by parameter which values are
  * gone; E_ENVIRONMENT. */
 int store_sweep_take(const struct store *store, const struct job_list *list, bool replace,

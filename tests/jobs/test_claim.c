@@ -180,6 +180,112 @@ static void claim_that_makes_no_sense_is_left_alone(void **state)
     assert_file_holds(in_folder("store/claim"), "{}");
 }
 
+static void age(const char *path, double age_s)
+{
+    struct timespec times[2];
+    clock_gettime(CLOCK_REALTIME, &times[0]);
+    times[0].tv_sec -= (time_t)age_s;
+    times[1] = times[0];
+    assert_int_equal(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+/* What a power cut may leave. */
+static void claim_that_cannot_be_read_is_dead_once_it_is_old(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t count;
+    } torn[] = {{"", 0}, {"\0\0\0\0", 4}, {"{\n \"host\": \"no", 14}, {"[]", 2}};
+    const char *path = in_folder("store/claim");
+    for (size_t i = 0; i < sizeof torn / sizeof *torn; i++) {
+        struct claim claim, who;
+        enum claim_state is;
+        double old;
+        file_put(path, torn[i].bytes, torn[i].count);
+        assert_int_equal(claim_look(&made, 5, &who, &is, &old, NULL), 0);
+        assert_int_equal(is, CLAIM_ALIVE);
+        age(path, 6);
+        assert_int_equal(claim_look(&made, 5, &who, &is, &old, NULL), 0);
+        assert_int_equal(is, CLAIM_DEAD);
+        /* and so is a successor of its, and one of that */
+        char name[32 + NONCE_TEXT] = "store/.claim.after.";
+        memcpy(name + strlen(name), who.nonce, NONCE_TEXT);
+        file_put(in_folder(name), torn[i].bytes, torn[i].count);
+        age(in_folder(name), 6);
+        assert_int_equal(claim_take(&made, 5, NULL, &claim, NULL), 0);
+        assert_int_equal(claim_refresh(&made, &claim, NULL), 0);
+        assert_int_equal(access(in_folder(name), F_OK), -1);
+        assert_int_equal(claim_release(&made, &claim, NULL), 0);
+    }
+}
+
+static void claim_that_cannot_be_read_is_waited_for_until_it_is_old(void **state)
+{
+    (void)state;
+    struct claim claim;
+    file_put(in_folder("store/claim"), "", 0);
+    double start = clock_seconds();
+    assert_int_equal(claim_take(&made, 0.5, NULL, &claim, NULL), 0);
+    assert_true(clock_seconds() - start > 0.3);
+}
+
+/* Which files were synced, in this process. */
+static ino_t synced[64];
+static size_t synced_count;
+static bool seen_unsynced, stop_before_rename;
+
+int __real_fsync(int file);
+int __wrap_fsync(int file);
+int __wrap_fsync(int file)
+{
+    struct stat info;
+    if (fstat(file, &info) == 0 && synced_count < sizeof synced / sizeof *synced)
+        synced[synced_count++] = info.st_ino;
+    return __real_fsync(file);
+}
+
+static bool is_synced(const char *path)
+{
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    for (size_t i = 0; i < synced_count; i++)
+        if (synced[i] == info.st_ino)
+            return true;
+    return false;
+}
+
+int __real_link(const char *from, const char *to);
+int __wrap_link(const char *from, const char *to);
+int __wrap_link(const char *from, const char *to)
+{
+    seen_unsynced |= !is_synced(from);
+    return __real_link(from, to);
+}
+
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to)
+{
+    if (stop_before_rename)
+        raise(SIGSTOP);
+    return __real_rename(from, to);
+}
+
+static void a_claim_is_on_the_disk_before_it_has_its_name(void **state)
+{
+    (void)state;
+    struct claim claim;
+    synced_count = 0;
+    seen_unsynced = false;
+    assert_int_equal(claim_take(&made, 5, NULL, &claim, NULL), 0); /* by a link */
+    assert_true(is_synced(in_folder("store/claim")));
+    move_claim_away(60);
+    assert_int_equal(claim_take(&made, 5, NULL, &claim, NULL), 0); /* as a successor */
+    assert_true(is_synced(in_folder("store/claim")));
+    assert_false(seen_unsynced);
+}
+
 static void claim_on_a_folder_that_cannot_be_written_is_an_error_of_the_environment(void **state)
 {
     (void)state;
@@ -369,6 +475,50 @@ static void chain_of_dead_successors_is_followed_to_its_end(void **state)
     closedir(folder);
 }
 
+static int take_with_a_stop(void)
+{
+    struct claim claim;
+    stop_before_rename = true;
+    return claim_take(&made, 5, NULL, &claim, NULL);
+}
+
+/* It has seen that the claim is a dead one's, and sleeps before it replaces that. */
+static void a_taker_that_was_taken_for_dead_cannot_go_on(void **state)
+{
+    (void)state;
+    struct claim first, second, third;
+    int code;
+    assert_int_equal(claim_take(&made, 5, NULL, &first, NULL), 0);
+    move_claim_away(60);
+    pid_t sleeper = child_of(take_with_a_stop);
+    assert_int_equal(waitpid(sleeper, &code, WUNTRACED), sleeper);
+    assert_true(WIFSTOPPED(code));
+
+    char name[32 + NONCE_TEXT] = "store/.claim.after."; /* its only link that is not the claim's */
+    memcpy(name + strlen(name), first.nonce, NONCE_TEXT);
+    const char *path = in_folder(name);
+    size_t length;
+    char *text = (char *)file_get(path, &length), *boot = strstr(text, "\"boot\": \"");
+    assert_non_null(boot);
+    int file = open(path, O_WRONLY); /* as it looks from another machine */
+    assert_int_equal(pwrite(file, "elsewhere", 9, boot + 9 - text), 9);
+    close(file);
+    free(text);
+    age(path, 60);
+
+    assert_int_equal(claim_take(&made, 5, NULL, &second, NULL), 0);
+    assert_int_equal(kill(sleeper, SIGCONT), 0);
+    assert_int_equal(exit_code(sleeper), E_ENVIRONMENT); /* it sees the second, which lives */
+    assert_int_equal(claim_refresh(&made, &second, NULL), 0);
+
+    /* neither does an owner that was taken for dead take away or mark its successor's */
+    assert_int_equal(claim_end(&made, &first, NULL), E_FAILED);
+    assert_int_equal(claim_release(&made, &first, NULL), E_FAILED);
+    assert_int_equal(claim_refresh(&made, &second, NULL), 0);
+    assert_int_equal(claim_release(&made, &second, NULL), 0);
+    assert_int_equal(claim_take(&made, 5, NULL, &third, NULL), 0);
+}
+
 int main(void)
 {
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, store_make, store_unmake)
@@ -379,6 +529,9 @@ int main(void)
         WITH_STORE(claim_of_a_zombie_or_of_a_number_used_again_is_dead),
         WITH_STORE(claim_that_was_taken_over_is_lost_to_its_owner),
         WITH_STORE(claim_that_makes_no_sense_is_left_alone),
+        WITH_STORE(claim_that_cannot_be_read_is_dead_once_it_is_old),
+        WITH_STORE(claim_that_cannot_be_read_is_waited_for_until_it_is_old),
+        WITH_STORE(a_claim_is_on_the_disk_before_it_has_its_name),
         WITH_STORE(claim_on_a_folder_that_cannot_be_written_is_an_error_of_the_environment),
         WITH_STORE(silent_owner_elsewhere_is_waited_for_until_it_counts_as_lost),
         WITH_STORE(owner_elsewhere_that_shows_a_sign_of_life_is_refused),
@@ -386,6 +539,7 @@ int main(void)
         WITH_STORE(owner_that_is_ending_is_waited_for),
         WITH_STORE(of_many_takers_one_at_a_time_gets_through),
         WITH_STORE(chain_of_dead_successors_is_followed_to_its_end),
+        WITH_STORE(a_taker_that_was_taken_for_dead_cannot_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

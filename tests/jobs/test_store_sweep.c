@@ -150,6 +150,18 @@ static void manifest_that_makes_no_sense_is_not_overwritten(void **state)
     assert_int_equal(take(A1, true, &err), 0);
 }
 
+static void manifest_that_a_power_cut_left_empty_is_written_again(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    static const char zeros[100];
+    for (size_t bytes = 0; bytes <= sizeof zeros; bytes += sizeof zeros) {
+        file_put(in_folder("store/manifest.csv"), zeros, bytes);
+        assert_int_equal(take(A1 B2, false, &err), 0);
+        assert_store_lists(2, "00000000000000a1");
+    }
+}
+
 int main(void)
 {
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, store_make, store_unmake)
@@ -161,6 +173,7 @@ int main(void)
         WITH_STORE(sweep_replaces_another_when_told),
         WITH_STORE(sweep_of_the_other_kind_takes_the_place_of_what_was_given),
         WITH_STORE(manifest_that_makes_no_sense_is_not_overwritten),
+        WITH_STORE(manifest_that_a_power_cut_left_empty_is_written_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
