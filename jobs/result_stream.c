@@ -126,6 +126,7 @@ static void serve_one(FILE *to, const char *path, unsigned parts)
     struct result_contents contents = {0};
     struct error err = {0};
     int status = read_one(path, parts, &contents, &err);
+    guarded_rest(); /* the parent takes its time */
     put_number(to, (uint64_t)status);
     if (status != 0)
         put_text(to, err.message);

@@ -235,8 +235,7 @@ static int check_filters(hid_t properties, struct error *err)
     return 0;
 }
 
-/* Before the dataset's size is asked for: that of a virtual one opens the files it is made of. */
-static int check_storage(hid_t dataset, struct error *err)
+int checked_storage(hid_t dataset, struct error *err)
 {
     hid_t properties = H5Dget_create_plist(dataset);
     if (properties < 0)
@@ -261,7 +260,7 @@ static int check_storage(hid_t dataset, struct error *err)
 
 int checked_shape(hid_t dataset, int *rank, hsize_t dims[CHECKED_RANKS], struct error *err)
 {
-    int status = check_storage(dataset, err);
+    int status = checked_storage(dataset, err);
     if (status)
         return status;
     hid_t space = H5Dget_space(dataset);
@@ -277,6 +276,103 @@ int checked_shape(hid_t dataset, int *rank, hsize_t dims[CHECKED_RANKS], struct 
     checked_close(space);
     return status;
 }
+
+/* ---- all of a file ---- */
+
+enum { MOST_DEPTH = 32, MOST_OBJECTS = 100000, MOST_PATH = 4096 };
+
+struct walk {
+    checked_visitor *visit;
+    void *context;
+    struct error *err;
+    int status, depth, objects;
+    char path[MOST_PATH];
+};
+
+static int walk_group(hid_t group, struct walk *walk);
+
+/* What stands behind a hard link; its groups come with all they hold. */
+static int walk_object(hid_t object, struct walk *walk)
+{
+    H5I_type_t kind = H5Iget_type(object);
+    int status = walk->visit(walk->context, walk->path, object, kind, walk->err);
+    if (status || kind != H5I_GROUP)
+        return status;
+    if (walk->depth == MOST_DEPTH)
+        return fail(walk->err, E_INPUT, "its groups are more than %d deep", MOST_DEPTH);
+    walk->depth++;
+    status = walk_group(object, walk);
+    walk->depth--;
+    return status;
+}
+
+/* A link of another kind is named, and not followed. */
+static int walk_link(hid_t group, const char *name, const H5L_info_t *link, struct walk *walk)
+{
+    if (++walk->objects > MOST_OBJECTS)
+        return fail(walk->err, E_INPUT, "it holds more than %d objects", MOST_OBJECTS);
+    if (link->type != H5L_TYPE_HARD)
+        return walk->visit(walk->context, walk->path, H5I_INVALID_HID, H5I_BADID, walk->err);
+    hid_t object = H5Oopen(group, name, H5P_DEFAULT);
+    if (object < 0)
+        return fail_hdf5(walk->err, "cannot open an object");
+    int status = walk_object(object, walk);
+    checked_close(object);
+    return status;
+}
+
+static herr_t each_link(hid_t group, const char *name, const H5L_info_t *link, void *context)
+{
+    struct walk *walk = context;
+    size_t before = strlen(walk->path);
+    int length = snprintf(walk->path + before, MOST_PATH - before, "%s%s", before ? "/" : "", name);
+    if (length < 0 || (size_t)length >= MOST_PATH - before)
+        walk->status = fail(walk->err, E_INPUT, "the path of an object is too long");
+    else
+        walk->status = walk_link(group, name, link, walk);
+    walk->path[before] = '\0';
+    return walk->status ? -1 : 0;
+}
+
+static int walk_group(hid_t group, struct walk *walk)
+{
+    hsize_t at = 0;
+    if (H5Literate(group, H5_INDEX_NAME, H5_ITER_NATIVE, &at, each_link, walk) < 0)
+        return walk->status ? walk->status : fail_hdf5(walk->err, "cannot list a group");
+    return 0;
+}
+
+int checked_walk(hid_t group, checked_visitor *visit, void *context, struct error *err)
+{
+    struct walk *walk = malloc(sizeof *walk);
+    if (!walk)
+        return fail(err, E_ENVIRONMENT, "not enough memory");
+    *walk = (struct walk){.visit = visit, .context = context, .err = err};
+    int status = walk_group(group, walk);
+    free(walk);
+    return status;
+}
+
+static int visit_contained(void *context, const char *path, hid_t object, H5I_type_t kind,
+                           struct error *err)
+{
+    (void)context;
+    int status = 0;
+    if (kind == H5I_BADID)
+        status = fail(err, E_INPUT, "a link is refused: data must lie in the file itself");
+    else if (kind == H5I_DATASET)
+        status = checked_storage(object, err);
+    if (status)
+        fail_context(err, "'%.200s': ", path);
+    return status;
+}
+
+int checked_contained(hid_t file, struct error *err)
+{
+    return checked_walk(file, visit_contained, NULL, err);
+}
+
+/* ---- values ---- */
 
 /* Every chunk is there and none is much larger than the dataset. */
 static int check_chunks(hid_t dataset, hid_t properties, hid_t space, size_t type_bytes,

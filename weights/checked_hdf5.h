@@ -38,6 +38,23 @@ void text_list_release(struct text_list *list);
 int checked_texts(hid_t object, const char *name, struct text_list *list, bool *found,
                   struct error *err);
 
+/* Whether a dataset lies wholly in this file: no external storage, no virtual dataset, no filter
+ * from a plug-in. Ask before its size, let alone its data: the size of a virtual one opens the
+ * files it is made of. */
+int checked_storage(hid_t dataset, struct error *err);
+
+/* Visits all that hard links lead to from a group, at most 32 groups deep, in no order, until one
+ * call fails; the path is relative to the group. Other links are visited as H5I_BADID, without an
+ * object, and not followed. Nothing is remembered: what two links lead to is visited twice.
+ * Errors: also E_INPUT when there is too much. */
+typedef int checked_visitor(void *context, const char *path, hid_t object, H5I_type_t kind,
+                            struct error *err);
+int checked_walk(hid_t group, checked_visitor *visit, void *context, struct error *err);
+
+/* Whether all of a file lies in the file itself: checked_storage of every dataset, and only hard
+ * links. Names what does not. Checked by: checked_contained_names_what_lies_elsewhere. */
+int checked_contained(hid_t file, struct error *err);
+
 /* The rank and size of a dataset that lies wholly in this file. */
 int checked_shape(hid_t dataset, int *rank, hsize_t dims[CHECKED_RANKS], struct error *err);
 

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,8 +34,8 @@ struct report {
 /* Whatever the parent's handlers make of them. */
 static void set_signals(void)
 {
-    static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU};
-    static const int request[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM};
+    static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU, SIGALRM};
+    static const int request[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
         signal(fatal[i], SIG_DFL);
     for (size_t i = 0; i < sizeof request / sizeof *request; i++)
@@ -96,10 +97,18 @@ void guarded_allow(unsigned cpu_seconds, size_t bytes)
     struct rusage usage = {0};
     getrusage(RUSAGE_SELF, &usage);
     rlim_t seconds = (rlim_t)usage.ru_utime.tv_sec + (rlim_t)usage.ru_stime.tv_sec;
+    const struct itimerval patience = {.it_value.tv_sec = (time_t)cpu_seconds * GUARDED_PATIENCE};
     rlim_t room = RLIM_INFINITY - 1 - GUARDED_BYTES;
     limit_to(RLIMIT_CPU, seconds + cpu_seconds, inherited.cpu);
+    setitimer(ITIMER_REAL, &patience, NULL);
     if (inherited.used < room && bytes < room - inherited.used)
         limit_to(RLIMIT_AS, inherited.used + GUARDED_BYTES + bytes, inherited.memory);
+}
+
+void guarded_rest(void)
+{
+    const struct itimerval never = {0};
+    setitimer(ITIMER_REAL, &never, NULL);
 }
 
 static _Noreturn void be_child(int (*work)(void *, struct error *), void *context,
@@ -126,6 +135,8 @@ int guarded_verdict(int ended_by, struct error *err)
 {
     if (ended_by == SIGXCPU)
         return fail(err, E_INPUT, "damaged: reading it does not come to an end");
+    if (ended_by == SIGALRM)
+        return fail(err, E_INPUT, "reading it takes too long: it waits for what does not come");
     if (ended_by == SIGKILL || ended_by == SIGTERM)
         return fail(err, E_ENVIRONMENT, "the process that read it was killed");
     return fail(err, E_INPUT, "damaged: reading it crashes (%s)",

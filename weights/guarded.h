@@ -11,11 +11,12 @@
 void *guarded_memory(size_t bytes);
 void guarded_free(void *memory, size_t bytes);
 
-/* Memory the child may take on top of its parent's. */
-enum { GUARDED_BYTES = 512 << 20 };
+/* Memory the child may take on top of its parent's, and how many times its seconds of processor
+ * time may pass on the wall: a slow disk gets its time, one that never answers does not. */
+enum { GUARDED_BYTES = 512 << 20, GUARDED_PATIENCE = 30 };
 
 /* Runs work(context, err) in a child, which is stopped after so many seconds of processor time
- * (waiting for a slow disk does not count), and runs out of memory at GUARDED_BYTES. Returns what
+ * or GUARDED_PATIENCE times as many in all, and runs out of memory at GUARDED_BYTES. Returns what
  * work returned, with its message; of what it wrote only shared memory reaches the caller. Work
  * must not start threads. Errors: those of work; E_INPUT when it crashed or ran out of time;
  * E_ENVIRONMENT when there is no child to be had or it was killed from outside. Threads: none may
@@ -27,9 +28,12 @@ int guarded_run(int (*work)(void *context, struct error *err), void *context, un
 /* In the child, first of all: a crash ends it, and so does its parent's end; requests to stop are
  * its parent's to answer; nothing it says on stderr is heard. */
 void guarded_enter(void);
-/* In the child: from here on so many seconds of processor time, and GUARDED_BYTES and so many bytes
- * of memory on top of what was in use at guarded_enter. */
+/* In the child: from here on so many seconds of processor time (GUARDED_PATIENCE times as many in
+ * all), and GUARDED_BYTES and so many bytes of memory on top of what was in use at guarded_enter.
+ */
 void guarded_allow(unsigned cpu_seconds, size_t bytes);
+/* In the child: what it does until the next guarded_allow may take any time. */
+void guarded_rest(void);
 /* In the parent: waits for the child's end and returns the signal that ended it; 0: an exit. */
 int guarded_await(pid_t child);
 /* Says what an end without a report means. Returns an error code. */

@@ -4,45 +4,11 @@
 
 #include "vgg19.h"
 #include <assert.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { BLOCK = 16 };
-
-int region_map(const char *path, struct region *out, struct error *err)
-{
-    int status = 0;
-    struct stat info;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return fail_errno(err, "cannot open it");
-    if (fstat(file, &info) != 0)
-        status = fail_errno(err, "cannot read it");
-    else if (info.st_size <= 0)
-        status = fail(err, E_INPUT, "the file is empty");
-    else {
-        void *bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-        if (bytes == MAP_FAILED)
-            status = fail_errno(err, "cannot map it");
-        else
-            *out = (struct region){bytes, (size_t)info.st_size};
-    }
-    close(file);
-    return status;
-}
-
-void region_unmap(struct region *region)
-{
-    if (region && region->count > 0)
-        munmap((void *)(uintptr_t)region->bytes, region->count);
-    if (region)
-        *region = (struct region){0};
-}
 
 bool region_part(struct region whole, uint64_t start, uint64_t count, struct region *part)
 {

@@ -9,17 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of a file, borrowed from whoever mapped it. */
+/* Bytes of a file, borrowed from whoever mapped it (file_map.h). */
 struct region {
     const unsigned char *bytes;
     size_t count;
 };
-
-/* Maps a whole file for reading; the file must not shrink meanwhile. Owned:
- * region_unmap. Errors: E_INPUT when it is empty, E_ENVIRONMENT when it cannot
- * be read. */
-int region_map(const char *path, struct region *out, struct error *err);
-void region_unmap(struct region *region);
 
 /* The part of a region; false when it does not lie inside. Takes any numbers.
  */

@@ -1,6 +1,7 @@
 /* Keras' HDF5 files: every layout as h5py writes it (write_keras.py, into the folder keras), and
  * files that are wrong, damaged or hostile, written here. */
 #include "check.h"
+#include "checked_hdf5.h"
 #include "weights.h"
 
 #include <hdf5.h>
@@ -558,6 +559,44 @@ static void keras_refuses_odd_lists_of_layers(void **state)
     unlink(other_path);
 }
 
+static void write_loop(hid_t group) { H5Lcreate_hard(group, ".", group, "kernel", 0, 0); }
+
+/* For whoever reads files of another layout: before anything is asked of a dataset. */
+static void checked_contained_names_what_lies_elsewhere(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*kernel)(hid_t);
+        const char *says;
+    } cases[] = {
+        {write_good, NULL},
+        {write_texts, NULL},
+        {write_group, NULL},
+        {write_second_kernel, NULL},
+        {write_soft_link, "'block1_conv2/kernel': a link is refused"},
+        {write_external_link, "'block1_conv2/kernel': a link is refused"},
+        {write_external_storage, "'block1_conv2/kernel': external storage is refused"},
+        {write_virtual, "'block1_conv2/kernel': a virtual dataset is refused"},
+        {write_filtered, "'block1_conv2/kernel': packed with filter 30000"},
+        {write_loop, "its groups are more than 32 deep"},
+    };
+    write_other();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct error err = {0};
+        hid_t file;
+        write_file(cases[i].kernel, write_bias);
+        assert_int_equal(checked_open(path, &file, &err), 0);
+        int status = checked_contained(file, &err);
+        print_message("%s\n", err.message);
+        assert_int_equal(status, cases[i].says ? E_INPUT : 0);
+        assert_non_null(strstr(err.message, cases[i].says ? cases[i].says : ""));
+        assert_int_equal(H5Fget_obj_count(file, H5F_OBJ_ALL), 1);
+        checked_close(file);
+    }
+    unlink(other_path);
+    unlink(path);
+}
+
 /* ---- damage ---- */
 
 static unsigned char *read_whole(const char *name, size_t *count)
@@ -646,6 +685,7 @@ int main(void)
         cmocka_unit_test(keras_refuses_the_other_convention),
         cmocka_unit_test(keras_refuses_odd_datasets_and_names_the_layer),
         cmocka_unit_test(keras_refuses_odd_lists_of_layers),
+        cmocka_unit_test(checked_contained_names_what_lies_elsewhere),
         cmocka_unit_test(keras_refuses_a_file_cut_anywhere),
         cmocka_unit_test(keras_survives_damage),
     };

@@ -1,11 +1,15 @@
 /* From a name to weights: what is a weight file, what is not, and in which input convention. */
 #include "check.h"
+#include "file_map.h"
 #include "guarded.h"
+#include "mapped.h"
 #include "weights.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -292,6 +296,30 @@ static int do_hoard(void *shared, struct error *err)
     return refused ? fail(err, E_INPUT, "no memory") : 0;
 }
 
+/* For ever, but for the clock that was set, which is turned forward here. */
+static int do_wait(void *shared, struct error *err)
+{
+    struct itimerval left, soon = {.it_value.tv_usec = 1000};
+    int ends[2];
+    char byte;
+    (void)shared;
+    getitimer(ITIMER_REAL, &left);
+    if (left.it_value.tv_sec < GUARDED_PATIENCE - 2 || left.it_value.tv_sec > GUARDED_PATIENCE)
+        return fail(err, E_BUG, "%d s to wait", (int)left.it_value.tv_sec);
+    if (pipe(ends) == 0 && setitimer(ITIMER_REAL, &soon, NULL) == 0 && read(ends[0], &byte, 1))
+        return 0;
+    return 0;
+}
+
+static int do_rest(void *shared, struct error *err)
+{
+    struct itimerval left;
+    (void)shared;
+    guarded_rest();
+    getitimer(ITIMER_REAL, &left);
+    return left.it_value.tv_sec ? 0 : fail(err, E_INPUT, "rests");
+}
+
 static void guarded_run_survives_anything(void **state)
 {
     (void)state;
@@ -307,6 +335,8 @@ static void guarded_run_survives_anything(void **state)
         {do_exit, E_INPUT, "crashes (it ended early)"},
         {do_hang, E_INPUT, "does not come to an end"},
         {do_hoard, E_INPUT, "no memory"},
+        {do_wait, E_INPUT, "it waits for what does not come"},
+        {do_rest, E_INPUT, "rests"},
     };
     int *shared = guarded_memory(sizeof *shared);
     assert_non_null(shared);
@@ -323,6 +353,78 @@ static void guarded_run_survives_anything(void **state)
     guarded_free(shared, sizeof *shared);
 }
 
+/* Reads a byte of the file's second page, which is gone by then. */
+static int read_late(struct region file, struct vgg19_weights *weights, int *convention,
+                     struct error *err)
+{
+    (void)weights, (void)err;
+    assert_int_equal(truncate("late.bin", 1), 0);
+    *convention = file.bytes[file.count - 1];
+    return 0;
+}
+
+static int read_twice(struct region file, struct vgg19_weights *weights, int *convention,
+                      struct error *err)
+{
+    int status = read_late(file, weights, convention, err);
+    read_late(file, weights, convention, err);
+    return status ? status : fail(err, E_INPUT, "it is damaged");
+}
+
+static void a_file_that_shrinks_while_it_is_read_is_an_error(void **state)
+{
+    (void)state;
+    static const char bytes[20000] = "x";
+    static mapped_reader *const readers[] = {read_late, read_twice};
+    struct sigaction before, after;
+    sigaction(SIGBUS, NULL, &before);
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
+        struct error err = {0};
+        int convention = -1;
+        write_file("late.bin", bytes, sizeof bytes);
+        assert_int_equal(mapped_read("late.bin", readers[i], NULL, &convention, &err), E_INPUT);
+        print_message("%s\n", err.message);
+        assert_non_null(strstr(err.message, "it got shorter while it was read"));
+        assert_int_equal(convention, 0);
+    }
+    sigaction(SIGBUS, NULL, &after);
+    assert_true(before.sa_handler == after.sa_handler);
+    struct error err = {0};
+    struct region one, other;
+    write_file("late.bin", bytes, sizeof bytes); /* what was lost then is not lost now */
+    assert_int_equal(file_map(AT_FDCWD, "late.bin", &one, &err), 0);
+    assert_int_equal(file_map(AT_FDCWD, "late.bin", &other, &err), 0);
+    file_unmap(&one);
+    assert_int_equal(other.bytes[0], 'x');
+    assert_int_equal(file_map_whole(&err), 0);
+    file_unmap(&other);
+    assert_int_equal(file_map(AT_FDCWD, ".", &one, &err), E_INPUT);
+    assert_non_null(strstr(err.message, "not a regular file"));
+    unlink("late.bin");
+}
+
+/* A fault elsewhere is still one. */
+static void another_bus_error_ends_the_process(void **state)
+{
+    (void)state;
+    static const char bytes[20000] = "x";
+    int ended = 0;
+    write_file("late.bin", bytes, sizeof bytes);
+    pid_t child = fork();
+    if (child == 0) {
+        struct region file;
+        int other = open("late.bin", O_RDWR);
+        volatile char *own = mmap(NULL, 20000, PROT_READ, MAP_PRIVATE, other, 0);
+        signal(SIGBUS, SIG_DFL);
+        if (file_map(AT_FDCWD, "late.bin", &file, NULL) == 0 && ftruncate(other, 1) == 0)
+            _exit(own[10000]);
+        _exit(1);
+    }
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_true(WIFSIGNALED(ended) && WTERMSIG(ended) == SIGBUS);
+    unlink("late.bin");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +437,8 @@ int main(void)
         cmocka_unit_test(weights_convention_needs_one_answer),
         cmocka_unit_test(weights_fold_keeps_the_response),
         cmocka_unit_test(guarded_run_survives_anything),
+        cmocka_unit_test(a_file_that_shrinks_while_it_is_read_is_an_error),
+        cmocka_unit_test(another_bus_error_ends_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,11 @@
 /* Caffe models and ONNX: files written by write_mapped.py into the folder mapped, messages written
  * here, and the walk over protobuf's wire format that both readers stand on. */
 #include "compare.h"
+#include "file_map.h"
 #include "made_up.h"
 #include "wire.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -325,12 +327,12 @@ static void fully_connected_layers_are_never_touched(void **state)
     for (size_t i = 0; i < sizeof wholes / sizeof *wholes; i++) {
         struct region file;
         int convention;
-        assert_int_equal(region_map(wholes[i].path, &file, &err), 0);
+        assert_int_equal(file_map(AT_FDCWD, wholes[i].path, &file, &err), 0);
         struct region zeros = zeros_of(file);
         assert_true(zeros.count > 1500000);
         assert_int_equal(mprotect((void *)(uintptr_t)zeros.bytes, zeros.count, PROT_NONE), 0);
         assert_int_equal(wholes[i].read(file, &weights, &convention, &err), 0);
-        region_unmap(&file);
+        file_unmap(&file);
     }
     vgg19_weights_release(&weights);
 }
