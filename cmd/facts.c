@@ -93,6 +93,8 @@ int facts_begin(int argc, char **argv, const struct params *params, const struct
         add_text(facts, "init_sha256", facts->init);
     add_text(facts, "weights_format", facts->weights_source);
     add_text(facts, "weights_input", facts->weights_convention);
+    if (weights->guessed)
+        add_text(facts, "weights_input_guessed_from", weights->guessed);
     network_engines(plan->convs, plan_arithmetic(params), facts->engines, sizeof facts->engines);
     add_text(facts, "engines", facts->engines);
     add_number(facts, "width", plan->width);

@@ -206,6 +206,23 @@ done:
     return status;
 }
 
+/* What the network is taken to expect, where that is a guess; known once it is loaded. */
+static void print_guess(const struct work *work, FILE *out)
+{
+    const struct vgg19_weights *weights = &work->weights;
+    if (weights->guessed)
+        fprintf(out, "  input    %s (guessed from %s; --weights-convention wins over it)\n",
+                weights->convention, weights->guessed);
+}
+
+static void show_guess(const struct work *work)
+{
+    if (!work->progress.quiet && !work->params.dry_run)
+        print_guess(work, stderr);
+    if (work->progress.log)
+        print_guess(work, work->progress.log);
+}
+
 static void show_plan(const struct work *work)
 {
     if (!work->progress.quiet && !work->params.dry_run)
@@ -233,6 +250,7 @@ static int prepare(int argc, char **argv, struct work *work, struct error *err)
     show_plan(work);
     TRY(weights_load(work->params.weights, work->params.weights_convention, work->plan.convs,
                      &work->weights, err));
+    show_guess(work);
     TRY(prepare_facts(argc, argv, work, err));
     TRY(look_for_checkpoint(work, err));
     if (!work->going_on.state.picture)
@@ -468,9 +486,10 @@ static int run(int argc, char **argv, struct work *work, struct error *err)
     if (work->done_before)
         progress_say(&work->progress, "job %s is done already: %s", work->into.id,
                      work->outputs.result);
-    else if (work->params.dry_run)
+    else if (work->params.dry_run) {
         print_plan(work, stdout);
-    else
+        print_guess(work, stdout);
+    } else
         TRY(act(work, err));
     leash_say("done");
 done:

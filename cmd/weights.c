@@ -34,6 +34,15 @@ static const char *convention_name(int convention)
     return names[convention];
 }
 
+/* Of a file: a guess is called one. */
+static void print_input(const struct weights_origin *origin)
+{
+    printf("input     %s", convention_name(origin->convention));
+    if (origin->guessed)
+        printf(", guessed from %s: --weights-convention wins over it", origin->guessed);
+    printf("\n");
+}
+
 /* --- the list --- */
 
 static void print_known(const struct known_file *file)
@@ -145,7 +154,7 @@ static int show(const char *name, struct error *err)
     printf("weights   %s\nformat    %s\n", side.path ? side.path : name, origin->format);
     if (side.path)
         printf("known as  %s\n", known ? known->name : "no published file");
-    printf("input     %s\n", convention_name(origin->convention));
+    print_input(origin);
     if (side.path)
         printf("SHA-256   %s\n", of_file.sha256);
     printf("numbers   %s (SHA-256 of the %d layers' kernels and biases, as stored)\n", digest,

@@ -56,6 +56,7 @@ struct vgg19_weights {
     float mean[3];           /* R, G, B */
     char source[64];         /* what it is: "builtin:0", "Keras HDF5" */
     char convention[16];     /* "caffe", "torchvision" */
+    const char *guessed;     /* what told it, if only a guess: "the layers' names"; else NULL */
     char digest[DIGEST_HEX]; /* of the numbers of all 16 layers: the same in every container */
 };
 

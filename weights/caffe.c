@@ -241,6 +241,7 @@ static int read_caffe(const char *path, struct vgg19_weights *weights, int *conv
 
 const struct weight_reader weight_reader_caffe = {
     .format = "Caffe model",
+    .guesses = "the format",
     .recognises = recognises,
     .read = read_caffe,
 };

@@ -381,6 +381,7 @@ done:
 
 const struct weight_reader weight_reader_keras = {
     .format = "Keras HDF5",
+    .guesses = "the layers' names",
     .recognises = recognises,
     .read = read_keras,
 };

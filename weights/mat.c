@@ -546,6 +546,8 @@ static int read_mat(const char *path, struct vgg19_weights *weights, int *conven
 
 const struct weight_reader weight_reader_mat = {
     .format = "MatConvNet",
+    .guesses = "the format",
+    .turned = true,
     .recognises = recognises,
     .read = read_mat,
 };

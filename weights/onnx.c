@@ -325,6 +325,7 @@ static int read_onnx(const char *path, struct vgg19_weights *weights, int *conve
 
 const struct weight_reader weight_reader_onnx = {
     .format = "ONNX",
+    .guesses = "the layers' names",
     .recognises = recognises,
     .read = read_onnx,
 };

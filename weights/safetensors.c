@@ -466,6 +466,7 @@ static int read_safetensors(const char *path, struct vgg19_weights *weights, int
 
 const struct weight_reader weight_reader_safetensors = {
     .format = "safetensors",
+    .guesses = "the layers' names",
     .recognises = recognises,
     .read = read_safetensors,
 };

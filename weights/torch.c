@@ -406,6 +406,7 @@ static int read_path(const char *path, struct vgg19_weights *weights, int *conve
 
 const struct weight_reader weight_reader_torch = {
     .format = "PyTorch",
+    .guesses = "the layers' names",
     .recognises = recognises,
     .read = read_path,
 };

@@ -36,6 +36,18 @@ static const struct {
                                 {255 * .229, 255 * .224, 255 * .225}},
 };
 
+static void reverse_channels(struct vgg19_weights *weights)
+{
+    const size_t out = (size_t)vgg19_convs[0].out;
+    for (size_t tap = 0; tap < 9; tap++)
+        for (size_t o = 0; o < out; o++) {
+            float *first = weights->kernel[0] + tap * 3 * out + o, *last = first + 2 * out;
+            float kept = *first;
+            *first = *last;
+            *last = kept;
+        }
+}
+
 void weights_fold(int convention, struct vgg19_weights *weights)
 {
     const size_t out = (size_t)vgg19_convs[0].out;
@@ -56,18 +68,20 @@ void weights_fold(int convention, struct vgg19_weights *weights)
     snprintf(weights->convention, sizeof weights->convention, "%s", conventions[convention].name);
 }
 
-int weights_convention(const char *format, int found, int given, int *convention, struct error *err)
+int weights_convention(const struct weights_origin *found, int given, int *convention,
+                       struct error *err)
 {
-    if (found == CONVENTION_AUTO && given == CONVENTION_AUTO)
+    if (found->convention == CONVENTION_AUTO && given == CONVENTION_AUTO)
         return fail(err, E_INPUT,
                     "this %s file does not tell which input it expects: give weights_convention, "
                     "caffe (Oxford's weights: BGR 0..255 minus the mean) or torchvision (RGB 0..1, "
                     "normalised)",
-                    format);
-    if (found != CONVENTION_AUTO && given != CONVENTION_AUTO && given != found)
-        return fail(err, E_INPUT, "this %s file has weights_convention %s, got %s", format,
-                    conventions[found].name, conventions[given].name);
-    *convention = given != CONVENTION_AUTO ? given : found;
+                    found->format);
+    if (found->convention != CONVENTION_AUTO && !found->guessed && given != CONVENTION_AUTO &&
+        given != found->convention)
+        return fail(err, E_INPUT, "this %s file has weights_convention %s, got %s", found->format,
+                    conventions[found->convention].name, conventions[given].name);
+    *convention = given != CONVENTION_AUTO ? given : found->convention;
     return 0;
 }
 
@@ -213,18 +227,29 @@ done:
     return status;
 }
 
-/* A file that cannot tell its convention may be a published one. */
+/* What the reader made of a file: a guess at most. */
+static struct weights_origin origin_of(const struct weight_reader *reader, int convention)
+{
+    return (struct weights_origin){.format = reader->format,
+                                   .convention = convention,
+                                   .guessed =
+                                       convention == CONVENTION_AUTO ? NULL : reader->guesses};
+}
+
+/* A published file is known by its digest; every one has all layers. */
 static int ask_known(const char *path, const struct weight_reader *reader,
-                     const struct vgg19_weights *weights, bool thorough, int *convention,
-                     struct error *err)
+                     const struct vgg19_weights *weights, bool thorough,
+                     struct weights_origin *origin, struct error *err)
 {
     const struct candidate candidate = {path, reader, weights->digest};
     const struct known_file *known = NULL;
-    if (*convention != CONVENTION_AUTO || weights->convs < VGG19_CONVS)
-        return 0; /* every published file has all layers */
+    if (weights->convs < VGG19_CONVS)
+        return 0;
     int status = recognise(known_files, known_file_count, &candidate, thorough, &known, err);
-    if (known)
-        *convention = known->convention;
+    if (known) {
+        origin->convention = known->convention;
+        origin->guessed = NULL;
+    }
     return status;
 }
 
@@ -237,8 +262,9 @@ int weights_read(const char *path, int convs, struct vgg19_weights *out,
     if (status)
         return status;
     TRY(read_file(path, reader, convs, &weights, &convention, err));
-    TRY(ask_known(path, reader, &weights, true, &convention, err));
-    *origin = (struct weights_origin){reader->format, convention};
+    struct weights_origin found = origin_of(reader, convention);
+    TRY(ask_known(path, reader, &weights, convention == CONVENTION_AUTO, &found, err));
+    *origin = found;
     *out = weights;
     weights = (struct vgg19_weights){0};
 done:
@@ -257,8 +283,22 @@ static void keep_first(struct vgg19_weights *weights, int convs)
     weights->convs = convs;
 }
 
-static int load_file(const char *path, int given, int convs, struct vgg19_weights *out,
-                     struct error *err)
+/* Only where it matters: the digest of a whole file takes a second. */
+static int settle_convention(const char *path, const struct weight_reader *reader,
+                             const struct vgg19_weights *weights, int given, bool published,
+                             struct weights_origin *origin, struct error *err)
+{
+    const int found = origin->convention;
+    if (published)
+        origin->guessed = NULL;
+    else if (found == CONVENTION_AUTO || (given != CONVENTION_AUTO && given != found))
+        return ask_known(path, reader, weights, found == given, origin, err);
+    return 0;
+}
+
+/* `published`: it was asked for by a published file's name. */
+static int load_file(const char *path, bool published, int given, int convs,
+                     struct vgg19_weights *out, struct error *err)
 {
     const struct weight_reader *reader = NULL;
     struct vgg19_weights weights = {0};
@@ -267,10 +307,14 @@ static int load_file(const char *path, int given, int convs, struct vgg19_weight
         return status;
     if (convs == VGG19_CONVS || read_file(path, reader, VGG19_CONVS, &weights, &convention, NULL))
         TRY(read_file(path, reader, convs, &weights, &convention, err));
-    TRY(ask_known(path, reader, &weights, given == CONVENTION_AUTO, &convention, err));
-    TRY(weights_convention(reader->format, convention, given, &convention, err));
+    struct weights_origin origin = origin_of(reader, convention);
+    TRY(settle_convention(path, reader, &weights, given, published, &origin, err));
+    TRY(weights_convention(&origin, given, &convention, err));
     keep_first(&weights, convs);
+    if (reader->turned && convention == CONVENTION_TORCHVISION)
+        reverse_channels(&weights);
     weights_fold(convention, &weights);
+    weights.guessed = given == CONVENTION_AUTO ? origin.guessed : NULL;
     snprintf(weights.source, sizeof weights.source, "%s", reader->format);
     *out = weights;
     weights = (struct vgg19_weights){0};
@@ -297,14 +341,19 @@ static int load_builtin(uint64_t seed, int convention, int convs, struct vgg19_w
     return digest_bytes(weights->source, strlen(weights->source), weights->digest, err);
 }
 
-int weights_path(const char *name, char **path, struct error *err)
+static int find_path(const char *name, char **path, bool *published, struct error *err)
 {
-    bool known = false;
-    int status = known_path(name, path, &known, err);
-    if (status || known)
+    int status = known_path(name, path, published, err);
+    if (status || *published)
         return status;
     *path = strdup(name);
     return *path ? 0 : fail(err, E_ENVIRONMENT, "not enough memory");
+}
+
+int weights_path(const char *name, char **path, struct error *err)
+{
+    bool published;
+    return find_path(name, path, &published, err);
 }
 
 int weights_load(const char *name, int convention, int convs, struct vgg19_weights *out,
@@ -313,15 +362,15 @@ int weights_load(const char *name, int convention, int convs, struct vgg19_weigh
     assert(convs >= 1 && convs <= VGG19_CONVS);
     struct vgg19_weights weights = {0};
     char *path = NULL;
-    bool builtin;
+    bool builtin, published;
     uint64_t seed = 0;
     int status;
     TRY(weights_is_builtin(name, &builtin, &seed, err));
     if (builtin) {
         TRY(load_builtin(seed, convention, convs, &weights, err));
     } else {
-        TRY(weights_path(name, &path, err));
-        TRY(load_file(path, convention, convs, &weights, err));
+        TRY(find_path(name, &path, &published, err));
+        TRY(load_file(path, published, convention, convs, &weights, err));
     }
     *out = weights;
     weights = (struct vgg19_weights){0};

@@ -9,8 +9,9 @@
 /* Loads the first `convs` (1..16) convolutions of `name`: "builtin", "builtin:SEED", a published
  * file's name ("vgg19-keras", once fetched) or a file, whose format is recognised by content. A
  * file may hold more layers than that, or only these. convention is CONVENTION_AUTO, _CAFFE or
- * _TORCHVISION: the input a file's first convolution expects, needed only where the file cannot
- * tell, and refused where it contradicts the file. builtin is caffe: its mean is, and its kernels
+ * _TORCHVISION: the input a file's first convolution expects, needed only where nothing tells. It
+ * wins over a guess (names of layers, the format), and is refused where the file is known to be a
+ * published one of the other. builtin is caffe: its mean is, and its kernels
  * have no channel order. Errors: E_INPUT naming the file and the layer: not a weight file, a
  * missing layer, a wrong shape (expected and got), truncated, a value that is not finite, a
  * convention that is needed or wrong. E_ENVIRONMENT: not readable, no memory. All 16 layers are
@@ -20,8 +21,9 @@ int weights_load(const char *name, int convention, int convs, struct vgg19_weigh
 
 /* What is found out about a file beside its numbers. */
 struct weights_origin {
-    const char *format; /* "Keras HDF5" */
-    int convention;     /* of the file, or of the published one it is; CONVENTION_AUTO: unknown */
+    const char *format;  /* "Keras HDF5" */
+    int convention;      /* of the file, or of the published one it is; CONVENTION_AUTO: unknown */
+    const char *guessed; /* as in vgg19_weights */
 };
 
 /* Reads the first `convs` convolutions of a file as they are: nothing is folded, input channels in
@@ -40,10 +42,13 @@ int weights_is_builtin(const char *name, bool *builtin, uint64_t *seed, struct e
 
 /* A reader fills the kernels ([3][3][in][out]) and biases of the first weights->convs convolutions,
  * with the input channels in the order of the file. They arrive allocated, and are checked for
- * finite values afterwards. *convention is what the file expects, CONVENTION_AUTO where it cannot
- * tell. On error their content is undefined. Messages name the layer; the caller adds the file. */
+ * finite values afterwards. *convention is what the file seems to expect, CONVENTION_AUTO where
+ * nothing tells. On error their content is undefined. Messages name the layer; the caller adds the
+ * file. */
 struct weight_reader {
-    const char *format;                                           /* "Keras HDF5" */
+    const char *format;  /* "Keras HDF5" */
+    const char *guesses; /* what its conventions come from: "the layers' names" */
+    bool turned;         /* it has reversed the input channels, as caffe wants them */
     bool (*recognises)(const unsigned char *start, size_t count); /* by the file's first bytes */
     int (*read)(const char *path, struct vgg19_weights *weights, int *convention,
                 struct error *err);
@@ -56,9 +61,10 @@ extern const struct weight_reader weight_reader_safetensors, weight_reader_onnx,
 /* What every recogniser is given of a file, unless the file is shorter. */
 enum { WEIGHTS_START = 4096 };
 
-/* The convention to read a file by, out of what its reader found and the given one.
- * Errors: E_INPUT when both are CONVENTION_AUTO (explains the two choices), or when they differ. */
-int weights_convention(const char *format, int found, int given, int *convention,
+/* The convention to read a file by, out of what was found and the given one, which wins where the
+ * other is only guessed. Errors: E_INPUT when both are CONVENTION_AUTO (explains the two choices),
+ * or when they differ and nothing was guessed. */
+int weights_convention(const struct weights_origin *found, int given, int *convention,
                        struct error *err);
 
 /* Turns a first kernel that expects the convention's input into one for RGB in 0..255 minus

@@ -469,11 +469,6 @@ class Weights(Refusing):
             file["measured"] = np.arange(9)
         self.refused("'mine.h5'", "without Keras layers", weights="mine.h5")
 
-    def test_convention_that_the_file_contradicts(self):
-        self.write()
-        self.refused("weights_convention", "caffe", "torchvision", weights="mine.h5",
-                     weights_convention="torchvision")
-
     def test_seed_that_is_no_number(self):
         self.refused("builtin:SEED", "'builtin:x'", weights="builtin:x")
 

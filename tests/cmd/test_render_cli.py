@@ -294,6 +294,20 @@ class OtherFiles(Rendering):
         self.assertEqual(stored["weights_sha256"], numbers_sha256(self.path("mine.h5")))
         self.assertEqual((stored["weights"], stored["weights_format"]), ("mine.h5", "Keras HDF5"))
 
+    def test_a_guess_of_the_input_is_called_one_and_the_option_wins(self):
+        write_weights(self.path("mine.h5"))
+        said = self.render(weights="mine.h5").stderr
+        self.assertIn("caffe (guessed from the layers' names", said)
+        stored = attributes(self.path("out.h5"))
+        self.assertEqual((stored["weights_input"], stored["weights_input_guessed_from"]),
+                         ("caffe", "the layers' names"))
+        said = self.render(weights="mine.h5", weights_convention="torchvision",
+                           fresh=True).stderr
+        self.assertNotIn("guessed", said)
+        stored = attributes(self.path("out.h5"))
+        self.assertEqual(stored["weights_input"], "torchvision")
+        self.assertNotIn("weights_input_guessed_from", stored)
+
     def test_a_built_in_network_of_another_seed_is_another_network(self):
         made = set()
         for weights in ("builtin", "builtin:0", "builtin:5"):

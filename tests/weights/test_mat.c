@@ -22,6 +22,19 @@ static void mat_reads_all_sixteen_layers(void **state)
     assert_file_loads("mat/whole.mat", "MatConvNet", MADE_UP_F32, false, 16);
 }
 
+/* Its channels were reversed for caffe; torchvision has them as the file does. */
+static void mat_takes_the_given_convention(void **state)
+{
+    (void)state;
+    struct vgg19_weights weights;
+    struct error err = {0};
+    assert_int_equal(weights_load("mat/whole.mat", CONVENTION_TORCHVISION, 1, &weights, &err), 0);
+    assert_string_equal(weights.convention, "torchvision");
+    float first = (float)((double)(float)made_up(0, 2 * 64) / (255 * .229));
+    assert_memory_equal(weights.kernel[0], &first, sizeof first);
+    vgg19_weights_release(&weights);
+}
+
 static void mat_refuses_other_networks(void **state)
 {
     (void)state;
@@ -221,6 +234,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mat_reads_every_layout),
         cmocka_unit_test(mat_reads_all_sixteen_layers),
+        cmocka_unit_test(mat_takes_the_given_convention),
         cmocka_unit_test(mat_refuses_other_networks),
         cmocka_unit_test(mat_checks_shapes_beyond_what_is_asked_for),
         cmocka_unit_test(mat_survives_any_damage),

@@ -183,21 +183,25 @@ static void weights_convention_needs_one_answer(void **state)
     enum { AUTO = CONVENTION_AUTO, CAFFE = CONVENTION_CAFFE, TORCH = CONVENTION_TORCHVISION };
     static const struct {
         int found, given, status, expected;
-        const char *says[2];
+        const char *says[2], *guessed;
     } cases[] = {
-        {CAFFE, AUTO, 0, CAFFE, {"", ""}},
-        {CAFFE, CAFFE, 0, CAFFE, {"", ""}},
-        {CAFFE, TORCH, E_INPUT, -1, {"convention caffe", "got torchvision"}},
-        {TORCH, AUTO, 0, TORCH, {"", ""}},
-        {TORCH, CAFFE, E_INPUT, -1, {"convention torchvision", "got caffe"}},
-        {AUTO, AUTO, E_INPUT, -1, {"caffe (", "torchvision ("}},
-        {AUTO, CAFFE, 0, CAFFE, {"", ""}},
-        {AUTO, TORCH, 0, TORCH, {"", ""}},
+        {CAFFE, AUTO, 0, CAFFE, {"", ""}, NULL},
+        {CAFFE, CAFFE, 0, CAFFE, {"", ""}, NULL},
+        {CAFFE, TORCH, E_INPUT, -1, {"convention caffe", "got torchvision"}, NULL},
+        {TORCH, AUTO, 0, TORCH, {"", ""}, NULL},
+        {TORCH, CAFFE, E_INPUT, -1, {"convention torchvision", "got caffe"}, NULL},
+        {AUTO, AUTO, E_INPUT, -1, {"caffe (", "torchvision ("}, NULL},
+        {AUTO, CAFFE, 0, CAFFE, {"", ""}, NULL},
+        {AUTO, TORCH, 0, TORCH, {"", ""}, NULL},
+        {CAFFE, AUTO, 0, CAFFE, {"", ""}, "a guess"},
+        {CAFFE, CAFFE, 0, CAFFE, {"", ""}, "a guess"},
+        {CAFFE, TORCH, 0, TORCH, {"", ""}, "a guess"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct error err = {0};
         int convention = -1;
-        int status = weights_convention("a", cases[i].found, cases[i].given, &convention, &err);
+        const struct weights_origin found = {"a", cases[i].found, cases[i].guessed};
+        int status = weights_convention(&found, cases[i].given, &convention, &err);
         assert_int_equal(status, cases[i].status);
         assert_int_equal(convention, cases[i].expected);
         assert_non_null(strstr(err.message, cases[i].says[0]));
