@@ -247,7 +247,19 @@ done:
 static int do_float(struct machine *m, int size, struct error *err)
 {
     int status = do_skip(m, size, err);
-    return status ? status : do_empty(m, PICKLE_FLOAT, err);
+    return status ? status : do_empty(m, PICKLE_OTHER, err);
+}
+
+static int do_bytes(struct machine *m, int size, struct error *err)
+{
+    uint64_t count;
+    struct region part;
+    int status;
+    TRY(take_number(m, size, &count, err));
+    TRY(take(m, count, &part, err));
+    status = do_empty(m, PICKLE_OTHER, err);
+done:
+    return status;
 }
 
 static int do_text(struct machine *m, int size, struct error *err)
@@ -304,6 +316,23 @@ static int do_tuple(struct machine *m, int unused, struct error *err)
     return status ? status : make_tuple(m, first, count, err);
 }
 
+/* Objects of other classes may be containers, too: they get one. */
+static int container_of(struct machine *m, enum pickle_kind kind, uint32_t *container,
+                        struct error *err)
+{
+    uint32_t items = 0;
+    if (node_at(m, *container)->kind != PICKLE_CALL)
+        return 0;
+    if (!node_at(m, *container)->call.items) {
+        int status = add_node(m, (struct pickle_node){.kind = kind}, &items, err);
+        if (status)
+            return status;
+        node_at(m, *container)->call.items = items;
+    }
+    *container = node_at(m, *container)->call.items;
+    return 0;
+}
+
 /* Appends to the container below what was popped. */
 static int fill(struct machine *m, enum pickle_kind kind, size_t first, size_t count,
                 struct error *err)
@@ -311,6 +340,7 @@ static int fill(struct machine *m, enum pickle_kind kind, size_t first, size_t c
     uint32_t container = 0;
     int status;
     TRY(top(m, &container, err));
+    TRY(container_of(m, kind, &container, err));
     if (node_at(m, container)->kind != kind || (kind == PICKLE_DICT && count % 2 != 0))
         return fail(err, E_INPUT, "it fills what is no such container");
     for (size_t i = 0; i < count; i++)
@@ -336,6 +366,38 @@ static int do_appends(struct machine *m, int kind, struct error *err)
     size_t first = 0, count = 0;
     int status = pop_to_mark(m, &first, &count, err);
     return status ? status : fill(m, (enum pickle_kind)kind, first, count, err);
+}
+
+static int do_frozen_set(struct machine *m, int unused, struct error *err)
+{
+    (void)unused;
+    size_t first = 0, count = 0;
+    int status = pop_to_mark(m, &first, &count, err);
+    return status ? status : do_empty(m, PICKLE_SET, err);
+}
+
+static int do_pop(struct machine *m, int unused, struct error *err)
+{
+    (void)unused;
+    if (m->depth == 0)
+        return underflow(err);
+    m->depth--;
+    return 0;
+}
+
+static int do_pop_mark(struct machine *m, int unused, struct error *err)
+{
+    (void)unused;
+    size_t first = 0, count = 0;
+    return pop_to_mark(m, &first, &count, err);
+}
+
+static int do_copy_top(struct machine *m, int unused, struct error *err)
+{
+    (void)unused;
+    uint32_t value = 0;
+    int status = top(m, &value, err);
+    return status ? status : push(m, value, err);
 }
 
 /* ---- the memo ---- */
@@ -379,15 +441,6 @@ static int do_get(struct machine *m, int size, struct error *err)
 
 /* ---- Python objects ---- */
 
-/* Printable ASCII of what a file says, at most 80 bytes of it. */
-static void quote(struct region text, char out[81])
-{
-    size_t count = text.count < 80 ? text.count : 80;
-    for (size_t i = 0; i < count; i++)
-        out[i] = text.bytes[i] >= ' ' && text.bytes[i] < 127 ? (char)text.bytes[i] : '?';
-    out[count] = '\0';
-}
-
 static bool names(const char *allowed, struct region module, struct region name)
 {
     size_t length = strlen(allowed);
@@ -402,13 +455,7 @@ static int push_global(struct machine *m, struct region module, struct region na
     for (size_t i = 0; i < m->allowed.count; i++)
         if (names(m->allowed.names[i], module, name))
             return push_node(m, (struct pickle_node){.kind = PICKLE_GLOBAL, .global = i}, err);
-    char module_text[81], name_text[81];
-    quote(module, module_text);
-    quote(name, name_text);
-    return fail(err, E_INPUT,
-                "it needs the Python object '%s.%s', which is refused: save the model's "
-                "state_dict() instead",
-                module_text, name_text);
+    return push_node(m, (struct pickle_node){.kind = PICKLE_FOREIGN}, err);
 }
 
 static int take_line(struct machine *m, struct region *line, struct error *err)
@@ -490,17 +537,29 @@ static int do_call(struct machine *m, int unused, struct error *err)
     int status;
     TRY(pop(m, &args, err));
     TRY(pop(m, &function, err));
-    if (node_at(m, args)->kind != PICKLE_TUPLE || node_at(m, function)->kind != PICKLE_GLOBAL)
+    const enum pickle_kind kind = node_at(m, function)->kind;
+    if (node_at(m, args)->kind != PICKLE_TUPLE ||
+        (kind != PICKLE_GLOBAL && kind != PICKLE_FOREIGN && kind != PICKLE_CALL &&
+         kind != PICKLE_PERSISTENT))
         return fail(err, E_INPUT, "it calls what is no function");
-    if (strcmp(m->allowed.names[node_at(m, function)->global], "collections OrderedDict") == 0)
+    const char *name = kind == PICKLE_GLOBAL ? m->allowed.names[node_at(m, function)->global] : "";
+    if (strcmp(name, "collections OrderedDict") == 0)
         return make_dict(m, args, err);
-    if (node_at(m, args)->items.count > MOST_ARGS)
+    if (kind == PICKLE_GLOBAL && node_at(m, args)->items.count > MOST_ARGS)
         return fail(err, E_INPUT, "it calls a function with %d arguments",
                     (int)node_at(m, args)->items.count);
-    status =
-        push_node(m, (struct pickle_node){.kind = PICKLE_CALL, .call = {function, args, 0}}, err);
+    status = push_node(m, (struct pickle_node){.kind = PICKLE_CALL, .call = {function, args, 0, 0}},
+                       err);
 done:
     return status;
+}
+
+/* NEWOBJ_EX: a call with keyword arguments, which tell nothing. */
+static int do_call_named(struct machine *m, int unused, struct error *err)
+{
+    uint32_t named = 0;
+    int status = pop(m, &named, err);
+    return status ? status : do_call(m, unused, err);
 }
 
 /* The attributes of an OrderedDict (PyTorch's _metadata) are of no use here. */
@@ -538,7 +597,12 @@ static const struct {
     ['M'] = {do_unsigned, 2},
     ['J'] = {do_signed, 4},
     [0x8a] = {do_long, 1},
+    [0x8b] = {do_long, 4},
     ['G'] = {do_float, 8},
+    ['C'] = {do_bytes, 1},
+    ['B'] = {do_bytes, 4},
+    [0x8e] = {do_bytes, 8},
+    [0x96] = {do_bytes, 8},
     ['U'] = {do_text, 1},
     [0x8c] = {do_text, 1},
     ['T'] = {do_text, 4},
@@ -553,6 +617,10 @@ static const struct {
     ['s'] = {do_append, PICKLE_DICT},
     ['u'] = {do_appends, PICKLE_DICT},
     [0x90] = {do_appends, PICKLE_SET},
+    [0x91] = {do_frozen_set, 0},
+    ['0'] = {do_pop, 0},
+    ['1'] = {do_pop_mark, 0},
+    ['2'] = {do_copy_top, 0},
     ['q'] = {do_put, 1},
     ['r'] = {do_put, 4},
     [0x94] = {do_memoize, 0},
@@ -563,6 +631,7 @@ static const struct {
     ['Q'] = {do_persistent, 0},
     ['R'] = {do_call, 0},
     [0x81] = {do_call, 0}, /* NEWOBJ */
+    [0x92] = {do_call_named, 0},
     ['b'] = {do_build, 0},
 };
 
@@ -638,22 +707,4 @@ bool pickle_count(const struct pickle_node *node, uint64_t *value)
         return false;
     *value = (uint64_t)node->integer;
     return true;
-}
-
-int pickle_find(const struct pickle *pickle, const struct pickle_node *node, const char *key,
-                const struct pickle_node **value, struct error *err)
-{
-    const struct pickle_node *found = NULL;
-    uint32_t cell = node->kind == PICKLE_DICT ? node->items.first : 0;
-    while (cell) {
-        const struct pickle_cell *at = &pickle->cells[cell], *of = &pickle->cells[at->next];
-        if (pickle_is(&pickle->nodes[at->value], key)) {
-            if (found)
-                return fail(err, E_INPUT, "'%s' is there twice", key);
-            found = &pickle->nodes[of->value];
-        }
-        cell = of->next;
-    }
-    *value = found;
-    return 0;
 }

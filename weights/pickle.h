@@ -1,7 +1,8 @@
 /* A reader of Python pickles that executes nothing: what a pickle would build or call stays a tree
- * of tagged values. It knows the opcodes that PyTorch's files consist of, in protocols 2 to 4, and
- * refuses all others; names of Python objects must be on the caller's list. Every length, count and
- * index is checked, values may be shared and cyclic, and nothing here recurses. */
+ * of tagged values. It knows the opcodes that PyTorch's files consist of, in protocols 2 to 5, and
+ * refuses all others; names of Python objects that are not on the caller's list mean nothing. Every
+ * length, count and index is checked, values may be shared and cyclic, and nothing here recurses.
+ */
 #ifndef ATELIER_PICKLE_H
 #define ATELIER_PICKLE_H
 
@@ -16,13 +17,14 @@ enum pickle_kind {
     PICKLE_BOOL,       /* integer */
     PICKLE_INT,        /* integer */
     PICKLE_LONG,       /* text: more than 8 bytes, little-endian */
-    PICKLE_FLOAT,      /* no value is kept */
+    PICKLE_OTHER,      /* a float or bytes: no value is kept */
     PICKLE_TEXT,       /* text: not terminated, any bytes */
     PICKLE_TUPLE,      /* items */
     PICKLE_LIST,       /* items */
     PICKLE_SET,        /* items */
     PICKLE_DICT,       /* items: key, value, key, value; OrderedDict too. Keys may repeat */
     PICKLE_GLOBAL,     /* global: an index into the caller's list */
+    PICKLE_FOREIGN,    /* the name of a Python object that is not on it */
     PICKLE_CALL,       /* call: what Python would have called, with what */
     PICKLE_PERSISTENT, /* call.args: the id of an object that is stored elsewhere */
     PICKLE_MARK,       /* never part of a value */
@@ -39,7 +41,8 @@ struct pickle_node {
         } items;
         size_t global;
         struct {
-            uint32_t function, args, state; /* state: of BUILD, 0 when there was none */
+            /* state: of BUILD; items: the list or dict of what was filled in; 0 where none was */
+            uint32_t function, args, state, items;
         } call;
     };
 };
@@ -75,10 +78,5 @@ const struct pickle_node *pickle_item(const struct pickle *pickle, const struct 
 /* Whether the node is this text, or this whole number at least 0. */
 bool pickle_is(const struct pickle_node *node, const char *text);
 bool pickle_count(const struct pickle_node *node, uint64_t *value);
-
-/* The value of a key of a dict: *value is NULL when there is none, or node is no dict.
- * Errors: E_INPUT when the key is there twice. */
-int pickle_find(const struct pickle *pickle, const struct pickle_node *node, const char *key,
-                const struct pickle_node **value, struct error *err);
 
 #endif

@@ -9,6 +9,8 @@
  * What the reference refuses is refused. Source: safetensors/src/tensor.rs. */
 #include "mapped.h"
 #include "named.h"
+#include "shards.h"
+#include "tensor_file.h"
 #include "weights.h"
 
 #include <inttypes.h>
@@ -407,61 +409,90 @@ static int tensor_of(const struct entry *entry, struct region values, struct ten
     return 0;
 }
 
-/* Somebody's Keras kernels stay (3, 3, in, out): in VGG-19 that is no other layer's shape. */
-static enum kernel_order order_of(const struct tensor *tensor)
+struct safetensors {
+    struct header header;
+    struct region values;
+};
+
+static void close_file(void *file)
 {
-    bool keras = tensor->rank == 4 && tensor->shape[0] == 3 && tensor->shape[1] == 3;
-    return keras ? KERNEL_HWIO : KERNEL_OIHW;
+    struct safetensors *f = file;
+    if (f)
+        free(f->header.entries);
+    free(f);
 }
 
-static int read_tensors(const struct header *header, struct region values,
-                        struct vgg19_weights *weights, int *convention, struct error *err)
+static int parse_file(struct region bytes, struct safetensors *f, struct error *err)
 {
-    struct named_tensors named = {0};
+    struct region text;
     int status;
-    for (size_t i = 0; i < header->count; i++)
-        TRY(named_add(&named, header->entries[i].name.at, header->entries[i].name.length, i, err));
-    TRY(named_check(&named, weights->convs, convention, err));
-    for (int conv = 0; conv < weights->convs; conv++) {
-        const struct entry *kernel = &header->entries[named.tensor[conv][NAMED_KERNEL]];
-        const struct entry *bias = &header->entries[named.tensor[conv][NAMED_BIAS]];
-        struct tensor tensor;
-        TRY(tensor_of(kernel, values, &tensor, err));
-        TRY(tensor_read_kernel(&tensor, order_of(&tensor), conv, weights->kernel[conv], err));
-        TRY(tensor_of(bias, values, &tensor, err));
-        TRY(tensor_read_bias(&tensor, conv, weights->bias[conv], err));
-    }
+    uint64_t length = bytes.count >= 8 ? little_endian(bytes.bytes) : 0;
+    if (length < 2 || length > MOST_HEADER || !region_part(bytes, 8, length, &text) ||
+        text.bytes[0] != '{')
+        return fail(err, E_INPUT,
+                    "it is truncated or damaged: a header of %" PRIu64 " bytes in a file of %zu",
+                    length, bytes.count);
+    region_part(bytes, 8 + length, bytes.count - 8 - (size_t)length, &f->values);
+    const char *start = (const char *)text.bytes;
+    struct json json = {start, start, start + text.count};
+    TRY(take_header(&json, &f->header, err));
+    TRY(check_entries(&f->header, f->values.count, err));
 done:
     return status;
 }
+
+static int open_file(struct region bytes, void **file, struct error *err)
+{
+    struct safetensors *f = calloc(1, sizeof *f);
+    if (!f)
+        return fail_errno(err, "not enough memory");
+    int status = parse_file(bytes, f, err);
+    if (status)
+        close_file(f);
+    else
+        *file = f;
+    return status;
+}
+
+static int list_file(const void *file, struct named_list *list, struct error *err)
+{
+    const struct safetensors *f = file;
+    int status = 0;
+    for (size_t i = 0; i < f->header.count && !status; i++) {
+        const struct entry *e = &f->header.entries[i];
+        struct named_entry entry = {
+            .name = e->name.at, .length = e->name.length, .rank = e->rank, .file = file, .id = i};
+        memcpy(entry.shape, e->shape, sizeof entry.shape);
+        status = named_list_add(list, &entry, err);
+    }
+    return status;
+}
+
+static int tensor_of_file(const void *file, size_t id, struct tensor *out, struct error *err)
+{
+    const struct safetensors *f = file;
+    return tensor_of(&f->header.entries[id], f->values, out, err);
+}
+
+const struct tensor_format tensor_format_safetensors = {
+    .recognises = recognises,
+    .open = open_file,
+    .close = close_file,
+    .list = list_file,
+    .tensor = tensor_of_file,
+};
 
 int safetensors_read(struct region file, struct vgg19_weights *weights, int *convention,
                      struct error *err)
 {
-    struct header header = {0};
-    struct region text, values;
-    int status;
-    uint64_t length = file.count >= 8 ? little_endian(file.bytes) : 0;
-    if (length < 2 || length > MOST_HEADER || !region_part(file, 8, length, &text) ||
-        text.bytes[0] != '{')
-        return fail(err, E_INPUT,
-                    "it is truncated or damaged: a header of %" PRIu64 " bytes in a file of %zu",
-                    length, file.count);
-    region_part(file, 8 + length, file.count - 8 - (size_t)length, &values);
-    const char *start = (const char *)text.bytes;
-    struct json json = {start, start, start + text.count};
-    TRY(take_header(&json, &header, err));
-    TRY(check_entries(&header, values.count, err));
-    TRY(read_tensors(&header, values, weights, convention, err));
-done:
-    free(header.entries);
-    return status;
+    return tensor_file_read(&tensor_format_safetensors, file, weights, convention, err);
 }
 
 static int read_safetensors(const char *path, struct vgg19_weights *weights, int *convention,
                             struct error *err)
 {
-    return mapped_read(path, safetensors_read, weights, convention, err);
+    int status = mapped_read(path, safetensors_read, weights, convention, err);
+    return status == E_INPUT ? shard_hint(path, err) : status;
 }
 
 const struct weight_reader weight_reader_safetensors = {

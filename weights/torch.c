@@ -1,12 +1,19 @@
-/* State dicts that torch.save wrote: a dict from names of tensors (named.h) to tensors, which point
- * into storages. Nothing is called: tensors are recognised by the function that would make them.
+/* What torch.save wrote: a dict from names of tensors (named.h) to tensors, which point into
+ * storages, or a checkpoint or module with such dicts somewhere inside. Nothing is called: tensors
+ * are recognised by the function that would make them, and other objects are no more than what they
+ * hold.
  * Source: torch/serialization.py, torch/_utils.py. */
 #include "mapped.h"
 #include "named.h"
+#include "shards.h"
+#include "tensor_file.h"
 #include "torch_container.h"
 #include "weights.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MOST_NESTED = 4 };
 
@@ -22,7 +29,13 @@ enum { MOST_NESTED = 4 };
     TYPE("torch ShortStorage", 2, false, 0)                                                        \
     TYPE("torch CharStorage", 1, false, 0)                                                         \
     TYPE("torch ByteStorage", 1, false, 0)                                                         \
-    TYPE("torch BoolStorage", 1, false, 0)
+    TYPE("torch BoolStorage", 1, false, 0)                                                         \
+    TYPE("torch ComplexFloatStorage", 8, false, 0)                                                 \
+    TYPE("torch ComplexDoubleStorage", 16, false, 0)                                               \
+    TYPE("torch QUInt8Storage", 1, false, 0)                                                       \
+    TYPE("torch QInt8Storage", 1, false, 0)                                                        \
+    TYPE("torch QInt32Storage", 4, false, 0)                                                       \
+    TYPE("torch.storage UntypedStorage", 1, false, 0)
 #define WHOLE(...)                         {__VA_ARGS__},
 #define NAME_OF(name, bytes, real, tensor) name,
 
@@ -56,6 +69,14 @@ struct torch_file {
     bool zipped;
     struct torch_storage *storages; /* sorted by key */
     size_t storage_count;
+    struct named_node *named; /* the tensors with their paths, "state_dict.features.0.weight" */
+    size_t named_count, named_room;
+};
+
+/* Owned: name. */
+struct named_node {
+    char *name;
+    uint32_t node;
 };
 
 static const struct pickle_node *node_at(const struct torch_file *f, uint32_t value)
@@ -102,16 +123,23 @@ static int merge_storages(struct torch_file *f, struct error *err)
     return 0;
 }
 
+/* Older files keep the source of a module's class beside it, as ('module', class, file, text). */
+static bool is_storage(const struct torch_file *f, const struct pickle_node *node)
+{
+    return node->kind == PICKLE_PERSISTENT &&
+           !pickle_is(pickle_item(&f->pickle, node_at(f, node->call.args), 0), "module");
+}
+
 static int list_storages(struct torch_file *f, struct error *err)
 {
     size_t count = 0;
     for (size_t i = 0; i < f->pickle.node_count; i++)
-        count += f->pickle.nodes[i].kind == PICKLE_PERSISTENT;
+        count += is_storage(f, &f->pickle.nodes[i]);
     f->storages = calloc(count + 1, sizeof *f->storages);
     if (!f->storages)
         return fail_errno(err, "not enough memory");
     for (size_t i = 0; i < f->pickle.node_count; i++) {
-        if (f->pickle.nodes[i].kind != PICKLE_PERSISTENT)
+        if (!is_storage(f, &f->pickle.nodes[i]))
             continue;
         int status = parse_storage(f, &f->pickle.nodes[i], &f->storages[f->storage_count++], err);
         if (status)
@@ -120,14 +148,17 @@ static int list_storages(struct torch_file *f, struct error *err)
     return merge_storages(f, err);
 }
 
-static void close_file(struct torch_file *f)
+static void release(struct torch_file *f)
 {
     pickle_release(&f->pickle);
     torch_zip_release(&f->zip);
+    for (size_t i = 0; i < f->named_count; i++)
+        free(f->named[i].name);
+    free(f->named);
     free(f->storages);
 }
 
-static int open_file(struct region file, struct torch_file *f, struct error *err)
+static int parse_file(struct region file, struct torch_file *f, struct error *err)
 {
     struct region object;
     int status;
@@ -149,7 +180,8 @@ done:
 
 static bool calls(const struct torch_file *f, const struct pickle_node *node, size_t function)
 {
-    return node->kind == PICKLE_CALL && node_at(f, node->call.function)->global == function;
+    return node->kind == PICKLE_CALL && node_at(f, node->call.function)->kind == PICKLE_GLOBAL &&
+           node_at(f, node->call.function)->global == function;
 }
 
 /* The tensor of a parameter: its first argument, or the first of its state. */
@@ -231,166 +263,260 @@ static int open_tensor(const struct torch_file *f, const struct pickle_node *nod
     return status;
 }
 
-/* ---- the state dict ---- */
+/* ---- where they are ---- */
 
-static bool holds_tensors(const struct torch_file *f, const struct pickle_node *dict)
+/* Dicts, lists and objects that hold others, from the root on: each is entered once. */
+struct place {
+    uint32_t node, parent; /* parent: a place; the root is its own */
+    struct region key;     /* NULL: */
+    int64_t index;         /* or below 0: no name of its own */
+    int depth;
+};
+struct walk {
+    struct torch_file *f;
+    struct place *places; /* as many as there are nodes */
+    uint32_t count;
+    bool *entered; /* by node */
+};
+enum { MOST_DEPTH = 64, MOST_PATH = 1024 };
+
+/* Modules keep what they consist of in dicts of these names. */
+static bool is_part_of_path(struct region key)
 {
-    uint32_t cell = dict->kind == PICKLE_DICT ? dict->items.first : 0;
-    while (cell) {
-        const struct pickle_cell *value = &f->pickle.cells[f->pickle.cells[cell].next];
-        if (is_tensor(f, node_at(f, value->value)))
-            return true;
-        cell = value->next;
+    return key.bytes && !region_is(key, "_modules") && !region_is(key, "_parameters") &&
+           !region_is(key, "_buffers");
+}
+
+/* Puts what names the place in front of the path, which ends at path[MOST_PATH - 1]. */
+static bool put_in_front(const struct place *place, char *path, size_t *at)
+{
+    char number[24];
+    struct region text = place->key;
+    if (!text.bytes && place->index >= 0) {
+        int length = snprintf(number, sizeof number, "%" PRId64, place->index);
+        text = (struct region){(const unsigned char *)number, (size_t)length};
     }
-    return false;
+    if (!text.bytes || !text.count || (place->key.bytes && !is_part_of_path(place->key)))
+        return true;
+    const bool last = *at == MOST_PATH - 1;
+    if (text.count + !last > *at)
+        return false;
+    if (!last)
+        path[--*at] = '.';
+    *at -= text.count;
+    memcpy(path + *at, text.bytes, text.count);
+    return true;
 }
 
-static int key_order(const void *a, const void *b)
+/* The path of a place. NULL: too long for one of ours, or *status. Caller frees. */
+static char *path_of(const struct walk *walk, struct place place, int *status, struct error *err)
 {
-    const struct region *left = a, *right = b;
-    return region_order(*left, *right);
+    char path[MOST_PATH] = "";
+    size_t at = MOST_PATH - 1;
+    for (;;) {
+        if (!put_in_front(&place, path, &at))
+            return NULL;
+        if (place.depth == 0)
+            break;
+        place = walk->places[place.parent];
+    }
+    char *copy = strndup(path + at, MOST_PATH - 1 - at);
+    if (!copy)
+        *status = fail_errno(err, "not enough memory");
+    return copy;
 }
 
-static int check_unique(const struct torch_file *f, const struct pickle_node *dict,
+static int add_tensor(struct walk *walk, const struct place *place, struct error *err)
+{
+    struct torch_file *f = walk->f;
+    int status = 0;
+    char *name = path_of(walk, *place, &status, err);
+    if (!name)
+        return status;
+    if (f->named_count == f->named_room) {
+        size_t room = f->named_room ? 2 * f->named_room : 64;
+        struct named_node *named = reallocarray(f->named, room, sizeof *named);
+        if (!named) {
+            free(name);
+            return fail_errno(err, "not enough memory");
+        }
+        f->named = named;
+        f->named_room = room;
+    }
+    f->named[f->named_count++] = (struct named_node){name, place->node};
+    return 0;
+}
+
+static bool holds_others(const struct pickle_node *node)
+{
+    return node->kind == PICKLE_DICT || node->kind == PICKLE_LIST || node->kind == PICKLE_TUPLE ||
+           node->kind == PICKLE_CALL;
+}
+
+static int enter(struct walk *walk, uint32_t from, uint32_t node, struct region key, int64_t index,
+                 struct error *err)
+{
+    const struct place place = {node, from, key, index, walk->places[from].depth + 1};
+    if (is_tensor(walk->f, node_at(walk->f, node)))
+        return add_tensor(walk, &place, err);
+    if (walk->entered[node] || place.depth >= MOST_DEPTH || !holds_others(node_at(walk->f, node)))
+        return 0;
+    walk->entered[node] = true;
+    walk->places[walk->count++] = place;
+    return 0;
+}
+
+static int enter_dict(struct walk *walk, uint32_t at, const struct pickle_node *dict,
+                      struct error *err)
+{
+    const struct torch_file *f = walk->f;
+    int status = 0;
+    for (uint32_t cell = dict->items.first; cell && !status;) {
+        const struct pickle_cell *key = &f->pickle.cells[cell], *of = &f->pickle.cells[key->next];
+        const struct pickle_node *name = node_at(f, key->value);
+        if (name->kind == PICKLE_TEXT)
+            status = enter(walk, at, of->value, name->text, -1, err);
+        else
+            status = enter(walk, at, of->value, (struct region){0},
+                           name->kind == PICKLE_INT ? name->integer : -1, err);
+        cell = of->next;
+    }
+    return status;
+}
+
+static int enter_list(struct walk *walk, uint32_t at, const struct pickle_node *list,
+                      struct error *err)
+{
+    int64_t index = 0;
+    int status = 0;
+    for (uint32_t cell = list->items.first; cell && !status;
+         cell = walk->f->pickle.cells[cell].next)
+        status =
+            enter(walk, at, walk->f->pickle.cells[cell].value, (struct region){0}, index++, err);
+    return status;
+}
+
+/* An object: its attributes, what it was filled with, what it was made of. */
+static int enter_object(struct walk *walk, uint32_t at, const struct pickle_node *object,
                         struct error *err)
 {
-    const size_t most = dict->items.count / 2;
-    struct region *keys = calloc(most + 1, sizeof *keys);
-    size_t count = 0;
+    const uint32_t parts[] = {object->call.state, object->call.items, object->call.args};
     int status = 0;
-    if (!keys)
-        return fail_errno(err, "not enough memory");
-    for (uint32_t cell = dict->items.first; cell;) {
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && !status; i++)
+        if (parts[i])
+            status = enter(walk, at, parts[i], (struct region){0}, -1, err);
+    return status;
+}
+
+static int walk_all(struct walk *walk, struct error *err)
+{
+    int status = 0;
+    walk->places[walk->count++] = (struct place){.node = walk->f->pickle.root, .index = -1};
+    walk->entered[walk->f->pickle.root] = true;
+    for (uint32_t at = 0; at < walk->count && !status; at++) {
+        const struct pickle_node *node = node_at(walk->f, walk->places[at].node);
+        if (node->kind == PICKLE_DICT)
+            status = enter_dict(walk, at, node, err);
+        else if (node->kind == PICKLE_CALL)
+            status = enter_object(walk, at, node, err);
+        else if (node->kind == PICKLE_LIST || node->kind == PICKLE_TUPLE)
+            status = enter_list(walk, at, node, err);
+    }
+    return status;
+}
+
+static int find_tensors(struct torch_file *f, struct error *err)
+{
+    struct walk walk = {.f = f,
+                        .places = calloc(f->pickle.node_count, sizeof *walk.places),
+                        .entered = calloc(f->pickle.node_count, sizeof *walk.entered)};
+    int status =
+        walk.places && walk.entered ? walk_all(&walk, err) : fail_errno(err, "not enough memory");
+    free(walk.places);
+    free(walk.entered);
+    return status;
+}
+
+/* ---- as a file of tensors ---- */
+
+static void close_file(void *file)
+{
+    if (file)
+        release(file);
+    free(file);
+}
+
+static int open_file(struct region bytes, void **file, struct error *err)
+{
+    struct torch_file *f = calloc(1, sizeof *f);
+    int status = f ? parse_file(bytes, f, err) : fail_errno(err, "not enough memory");
+    if (!status)
+        status = find_tensors(f, err);
+    if (status)
+        close_file(f);
+    else
+        *file = f;
+    return status;
+}
+
+/* One that is not described well is listed without a shape: it may be one that nobody needs. */
+static int list_file(const void *file, struct named_list *list, struct error *err)
+{
+    const struct torch_file *f = file;
+    int status = 0;
+    for (size_t i = 0; i < f->named_count && !status; i++) {
+        struct named_entry entry = {
+            .name = f->named[i].name, .length = strlen(f->named[i].name), .file = file, .id = i};
+        struct tensor tensor = {0};
+        struct torch_storage *storage;
+        if (parse_tensor(f, node_at(f, f->named[i].node), &tensor, &storage, NULL) == 0) {
+            entry.rank = tensor.rank;
+            memcpy(entry.shape, tensor.shape, sizeof entry.shape);
+        }
+        status = named_list_add(list, &entry, err);
+    }
+    return status;
+}
+
+static int tensor_of_file(const void *file, size_t id, struct tensor *out, struct error *err)
+{
+    const struct torch_file *f = file;
+    *out = (struct tensor){0};
+    return open_tensor(f, node_at(f, f->named[id].node), out, err);
+}
+
+/* The first keys of a dict, shortened. */
+static void describe_keys(const struct torch_file *f, const struct pickle_node *dict, char *text,
+                          size_t size)
+{
+    enum { SHOWN = 8 };
+    size_t used = 0, shown = 0;
+    for (uint32_t cell = dict->items.first; cell && shown < SHOWN && used < size; shown++) {
         const struct pickle_cell *key = &f->pickle.cells[cell];
-        if (node_at(f, key->value)->kind == PICKLE_TEXT)
-            keys[count++] = node_at(f, key->value)->text;
+        const struct pickle_node *name = node_at(f, key->value);
+        char one[NAMED_TEXT] = "...";
+        if (name->kind == PICKLE_TEXT)
+            named_text((const char *)name->text.bytes, name->text.count, one);
+        used += (size_t)snprintf(text + used, size - used, "%s'%s'", shown ? ", " : "", one);
         cell = f->pickle.cells[key->next].next;
     }
-    qsort(keys, count, sizeof *keys, key_order);
-    for (size_t i = 1; i < count && !status; i++)
-        if (region_order(keys[i - 1], keys[i]) == 0)
-            status = fail(err, E_INPUT, "its state dict has two tensors of the same name");
-    free(keys);
-    return status;
+    if (dict->items.count / 2 > SHOWN && used < size)
+        snprintf(text + used, size - used, ", ...");
 }
 
-/* Checkpoints keep the state dict among other things. */
-static int find_dict(const struct torch_file *f, const struct pickle_node **out, struct error *err)
+static int explain(const void *file, struct error *err)
 {
-    static const char *const nests[] = {"state_dict", "model_state_dict", "model"};
-    const struct pickle_node *dict = node_at(f, f->pickle.root);
-    for (int i = 0; i < MOST_NESTED && !holds_tensors(f, dict); i++) {
-        const struct pickle_node *inner = NULL;
-        for (size_t n = 0; n < sizeof nests / sizeof *nests && !inner; n++) {
-            int status = pickle_find(&f->pickle, dict, nests[n], &inner, err);
-            if (status)
-                return status;
-        }
-        if (!inner)
-            break;
-        dict = inner;
-    }
-    if (!holds_tensors(f, dict))
-        return fail(err, E_INPUT,
-                    "it holds no state dict (tensors by name, as from "
-                    "model.state_dict()), not below 'state_dict', "
-                    "'model_state_dict' or 'model' either");
-    *out = dict;
-    return check_unique(f, dict, err);
-}
-
-/* AdaIN's network would be taken for another by its names alone. */
-static int refuse_normalised(const struct torch_file *f, const struct pickle_node *dict,
-                             struct error *err)
-{
-    const struct pickle_node *first = NULL;
-    struct tensor tensor = {0};
-    struct torch_storage *storage;
-    if (pickle_find(&f->pickle, dict, "0.weight", &first, NULL) || !first ||
-        parse_tensor(f, first, &tensor, &storage, NULL))
-        return 0;
-    if (tensor.rank == 4 && tensor.shape[0] == 3 && tensor.shape[2] == 1 && tensor.shape[3] == 1)
-        return fail(err, E_INPUT,
-                    "it looks like AdaIN's normalised VGG-19, which begins with a 1x1 convolution "
-                    "and reflects at borders, but plain VGG-19 is needed");
-    return 0;
-}
-
-static int refuse_unnamed(const struct torch_file *f, const struct pickle_node *dict,
-                          struct error *err)
-{
-    const struct pickle_node *key = node_at(f, f->pickle.cells[dict->items.first].value);
-    char name[NAMED_TEXT] = "";
-    if (key->kind == PICKLE_TEXT)
-        named_text((const char *)key->text.bytes, key->text.count, name);
-    return fail(err, E_INPUT,
-                "layer conv1_1 is missing: there is neither 'features.0.weight' nor "
-                "'conv1_1.weight'; its first name is '%s'",
-                name);
-}
-
-/* Notes the nodes of VGG-19's tensors. */
-static int name_tensors(const struct torch_file *f, const struct pickle_node *dict,
-                        struct named_tensors *named, struct error *err)
-{
-    for (uint32_t cell = dict->items.first; cell;) {
-        const struct pickle_cell *key = &f->pickle.cells[cell],
-                                 *value = &f->pickle.cells[key->next];
-        const struct pickle_node *name = node_at(f, key->value);
-        int status = name->kind != PICKLE_TEXT ? 0
-                                               : named_add(named, (const char *)name->text.bytes,
-                                                           name->text.count, value->value, err);
-        if (status)
-            return status;
-        cell = value->next;
-    }
-    if (!named->by_number && !named->by_layer && !named->strangers)
-        return refuse_unnamed(f, dict, err);
-    return 0;
-}
-
-static int open_part(const struct torch_file *f, const struct named_tensors *named, int conv,
-                     enum named_part part, struct tensor *out, struct error *err)
-{
-    int status = open_tensor(f, node_at(f, (uint32_t)named->tensor[conv][part]), out, err);
-    if (status) {
-        char name[LAYER_NAME];
-        layer_name((struct layer){.conv = conv, .kind = LAYER_CONV}, name);
-        fail_context(err, "layer %s: %s: ", name, part == NAMED_KERNEL ? "kernel" : "bias");
-    }
-    return status;
-}
-
-static int read_conv(const struct torch_file *f, const struct named_tensors *named, int conv,
-                     struct vgg19_weights *weights, struct error *err)
-{
-    struct tensor tensor = {0};
-    int status;
-    TRY(open_part(f, named, conv, NAMED_KERNEL, &tensor, err));
-    TRY(tensor_read_kernel(&tensor, KERNEL_OIHW, conv, weights->kernel[conv], err));
-    TRY(open_part(f, named, conv, NAMED_BIAS, &tensor, err));
-    TRY(tensor_read_bias(&tensor, conv, weights->bias[conv], err));
-done:
-    return status;
-}
-
-int torch_read(struct region file, struct vgg19_weights *weights, int *convention,
-               struct error *err)
-{
-    struct torch_file f = {0};
-    struct named_tensors named = {0};
-    const struct pickle_node *dict = NULL;
-    int status;
-    TRY(open_file(file, &f, err));
-    TRY(find_dict(&f, &dict, err));
-    TRY(refuse_normalised(&f, dict, err));
-    TRY(name_tensors(&f, dict, &named, err));
-    TRY(named_check(&named, weights->convs, convention, err));
-    for (int conv = 0; conv < weights->convs; conv++)
-        TRY(read_conv(&f, &named, conv, weights, err));
-done:
-    close_file(&f);
-    return status;
+    const struct torch_file *f = file;
+    const struct pickle_node *root = node_at(f, f->pickle.root);
+    char keys[512] = "";
+    if (root->kind == PICKLE_DICT)
+        describe_keys(f, root, keys, sizeof keys);
+    return fail(err, E_INPUT, "it holds no tensors by name (as model.state_dict() does): %s%s%s",
+                root->kind == PICKLE_DICT ? "its keys are " : "it is no dict",
+                keys[0]                     ? keys
+                : root->kind == PICKLE_DICT ? "none"
+                                            : "",
+                root->kind == PICKLE_DICT ? "" : "; save the model's state_dict()");
 }
 
 static bool recognises(const unsigned char *start, size_t count)
@@ -398,10 +524,26 @@ static bool recognises(const unsigned char *start, size_t count)
     return torch_zip_recognises(start, count) || torch_legacy_recognises(start, count);
 }
 
+const struct tensor_format tensor_format_torch = {
+    .recognises = recognises,
+    .open = open_file,
+    .close = close_file,
+    .list = list_file,
+    .tensor = tensor_of_file,
+    .explain = explain,
+};
+
+int torch_read(struct region file, struct vgg19_weights *weights, int *convention,
+               struct error *err)
+{
+    return tensor_file_read(&tensor_format_torch, file, weights, convention, err);
+}
+
 static int read_path(const char *path, struct vgg19_weights *weights, int *convention,
                      struct error *err)
 {
-    return mapped_read(path, torch_read, weights, convention, err);
+    int status = mapped_read(path, torch_read, weights, convention, err);
+    return status == E_INPUT ? shard_hint(path, err) : status;
 }
 
 const struct weight_reader weight_reader_torch = {

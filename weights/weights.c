@@ -18,8 +18,8 @@
 
 /* A file goes to the first reader that recognises it. */
 static const struct weight_reader *const readers[] = {
-    &weight_reader_keras, &weight_reader_torch, &weight_reader_safetensors,
-    &weight_reader_onnx,  &weight_reader_caffe, &weight_reader_mat,
+    &weight_reader_keras, &weight_reader_torch, &weight_reader_safetensors, &weight_reader_onnx,
+    &weight_reader_caffe, &weight_reader_mat,   &weight_reader_shards,
 };
 enum { READERS = sizeof readers / sizeof *readers };
 

@@ -56,7 +56,7 @@ struct weight_reader {
 extern const struct weight_reader weight_reader_keras;
 extern const struct weight_reader weight_reader_torch;
 extern const struct weight_reader weight_reader_safetensors, weight_reader_onnx,
-    weight_reader_caffe, weight_reader_mat;
+    weight_reader_caffe, weight_reader_mat, weight_reader_shards;
 
 /* What every recogniser is given of a file, unless the file is shorter. */
 enum { WEIGHTS_START = 4096 };

@@ -12,7 +12,7 @@ flags="-std=gnu11 -D_GNU_SOURCE -g -O1 -Wno-source-uses-openmp -I../../weights -
 # A library, so that a target links with no more than it needs.
 sources="../../weights/*.c ../../core/error.c ../../core/vgg19.c ../../core/words.c
     ../../core/digest.c"
-libraries="$(pkg-config --libs hdf5) -lcrypto -lz -lm"
+libraries="$(pkg-config --libs hdf5 jansson) -lcrypto -lz -lm"
 case $name in
 sweep | manifest)
     sources="$sources ../../core/layer_list.c ../../core/numbers.c ../../core/params.c

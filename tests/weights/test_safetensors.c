@@ -1,4 +1,5 @@
-/* Safetensors: files written by write_mapped.py into the folder mapped, and headers written here.
+/* Safetensors, alone and as shards of a model: files written by write_mapped.py into the folder
+ * mapped, and headers written here.
  */
 #include "known.h"
 #include "made_up.h"
@@ -125,23 +126,21 @@ static void safetensors_refuses_values_that_do_not_fill_the_file(void **state)
 static void safetensors_refuses_wrong_layers(void **state)
 {
     (void)state;
-#define EMPTY(name) TENSOR(name, "F32", "[0]", "[0,0]")
+#define EMPTY(name)     TENSOR(name, "F32", "[0]", "[0,0]")
+#define EMPTY_AT(name)  TENSOR(name, "F32", "[0]", "[3584,3584]")
+#define EMPTY_AT7(name) TENSOR(name, "F32", "[0]", "[7168,7168]")
     static const char first[] = "{" KERNEL "," BIAS ",";
     static const struct {
         const char *more;
         const char *says;
     } cases[] = {
         {KERNEL, "tensor 'conv1_1.weight': it is there twice"},
-        {TENSOR("m.conv1_1.weight", "F32", "[0]", "[3584,3584]"),
+        {TENSOR("conv1_1/kernel:0", "F32", "[0]", "[3584,3584]"),
          "conv1_1 has more than one kernel"},
         {TENSOR("conv1_3.weight", "F32", "[0]", "[3584,3584]"),
          "layer conv1_3 is not one of VGG-19"},
         {TENSOR("conv1_2.bias", "F32", "[0]", "[3584,3584]"), "conv1_2: its kernel is missing"},
         {TENSOR("conv2_1.bias", "F32", "[0]", "[3584,3584]"), "layer conv1_2 is missing"},
-        {TENSOR("features.17.bias", "F32", "[0]", "[3584,3584]"), "features.17 is not a conv"},
-        {TENSOR("features.2.weight", "F32", "[0]",
-                "[3584,3584]") "," TENSOR("features.2.bias", "F32", "[0]", "[3584,3584]"),
-         "both as features.N and as convN_N"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char header[2048];
@@ -163,6 +162,49 @@ static void safetensors_refuses_wrong_layers(void **state)
            "tensor 'conv1_1.weight': dtype I16 is none of F32");
     refuse("{" KERNEL "," TENSOR("conv1_1.bias", "F16", "[32,2]", "[3456,3584]") "}", DATA,
            "layer conv1_1: bias: expected shape (64), got (32, 2)");
+}
+
+/* Other tensors, other networks and copies beside it do not matter. */
+static void safetensors_finds_it_among_others(void **state)
+{
+    (void)state;
+#define NET(prefix, first, second, third)                                                          \
+    TENSOR(prefix ".weight", "F16", "[64,3,3,3]", "[" first "," second "]")                        \
+    "," TENSOR(prefix ".bias", "F16", "[64]", "[" second "," third "]")
+    static const struct {
+        const char *more;
+        size_t data;
+        const char *says;
+    } cases[] = {
+        {EMPTY_AT("features.17.bias"), DATA, NULL},
+        {EMPTY_AT("other.0.weight") "," EMPTY_AT("other.1.weight"), DATA, NULL},
+        {EMPTY_AT("m.conv1_1.weight"), DATA, NULL},
+        {NET("ema.conv1_1", "3584", "7040", "7168"), 2 * DATA, NULL},
+        {NET("vgg.features.0", "3584", "7040", "7168"), 2 * DATA, NULL},
+        {NET("vgg.0", "3584", "7040", "7168") "," EMPTY_AT7("vgg.1.weight"), 2 * DATA, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char header[2048];
+        unsigned char bytes[MOST];
+        struct error err = {0};
+        int convention;
+        snprintf(header, sizeof header, "{" KERNEL "," BIAS ",%s}", cases[i].more);
+        size_t count = build(bytes, header, cases[i].data);
+        int status = read_bytes(safetensors_read, bytes, count, 1, &convention, &err);
+        print_message("%s\n", err.message);
+        assert_int_equal(status, 0);
+        assert_int_equal(convention, CONVENTION_CAFFE);
+        if (cases[i].data == DATA || i == 5)
+            continue;
+        bytes[count - 1] = 1; /* the copy's last number */
+        assert_int_equal(read_bytes(safetensors_read, bytes, count, 1, &convention, &err), E_INPUT);
+        print_message("%s\n", err.message);
+        assert_non_null(strstr(err.message, "it holds 2 networks like VGG-19 with different"));
+        assert_non_null(strstr(err.message, i == 3 ? "'ema'" : "'vgg.features'"));
+    }
+    refuse("{" EMPTY("a.1.weight") "," TENSOR("b", "F32", "[2,0]", "[0,0]") "}", 0,
+           "among its 2 tensors: ");
+    refuse("{" EMPTY("a.1.weight") "," TENSOR("b", "F32", "[2,0]", "[0,0]") "}", 0, "'b' (2, 0)");
 }
 
 static void safetensors_refuses_what_is_not_its_json(void **state)
@@ -192,6 +234,99 @@ static void safetensors_refuses_what_is_not_its_json(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         refuse(cases[i].header, 0, cases[i].says);
+}
+
+/* ---- several files ---- */
+
+static void write_text(const char *path, const char *text, size_t count)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, count, file), count);
+    assert_int_equal(fclose(file), 0);
+}
+
+#define SHARD_1 "part-00001-of-00002.safetensors"
+#define SHARD_2 "part-00002-of-00002.safetensors"
+static const char index_path[] = "part.safetensors.index.json";
+
+static void write_shards(const char *first, const char *second)
+{
+    unsigned char bytes[MOST];
+    size_t count = build(bytes, "{" KERNEL "}", 3456);
+    write_text(first, (const char *)bytes, count);
+    count = build(bytes, "{" TENSOR("conv1_1.bias", "F16", "[64]", "[0,128]") "}", 128);
+    write_text(second, (const char *)bytes, count);
+}
+
+#define INDEX(first, second)                                                                       \
+    "{\"metadata\": {}, \"weight_map\": {\"conv1_1.weight\": " first ", \"conv1_1.bias\": " second \
+    ", \"head.weight\": \"not-there.safetensors\"}}"
+
+static void shards_are_read_together(void **state)
+{
+    (void)state;
+    static const char good[] = INDEX("\"" SHARD_1 "\"", "\"" SHARD_2 "\"");
+    struct vgg19_weights weights;
+    struct error err = {0};
+    write_shards(SHARD_1, SHARD_2);
+    write_text(index_path, good, sizeof good - 1);
+    int status = weights_load(index_path, CONVENTION_TORCHVISION, 1, &weights, &err);
+    print_message("%s\n", err.message);
+    assert_int_equal(status, 0);
+    assert_string_equal(weights.source, "sharded model");
+    vgg19_weights_release(&weights);
+    assert_int_equal(truncate(SHARD_2, 100), 0);
+    assert_file_refused(index_path, CONVENTION_AUTO, 1, "its file '" SHARD_2 "': it is truncated");
+    unlink(SHARD_2);
+    assert_file_refused(index_path, CONVENTION_AUTO, 1,
+                        "its file '" SHARD_2 "': it is not beside the index");
+    assert_int_equal(mkfifo(SHARD_2, 0600), 0);
+    assert_file_refused(index_path, CONVENTION_AUTO, 1, "it is not a regular file");
+    unlink(SHARD_2);
+    unlink(SHARD_1);
+    unlink(index_path);
+}
+
+static void shards_refuses_odd_indices_and_says_why(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {INDEX("\"../x\"", "\"x\""), "not beside it, which is refused: '../x'"},
+        {INDEX("\"/etc/passwd\"", "\"x\""), "not beside it, which is refused: '/etc/passwd'"},
+        {INDEX("\"..\"", "\"x\""), "not beside it, which is refused: '..'"},
+        {INDEX("\"\"", "\"x\""), "not beside it, which is refused: ''"},
+        {INDEX("1", "\"x\""), "the index names no file for 'conv1_1.weight'"},
+        {INDEX("\"" SHARD_1 "\"", "\"part.txt\""), "it is neither safetensors nor PyTorch's"},
+        {INDEX("\"" SHARD_1 "\"", "\"" SHARD_1 "\""), "layer conv1_1: its bias is missing"},
+        {"{\"weight_map\": {\"a.b\": \"x\"}}", "layer conv1_1 is missing: neither"},
+        {"{\"weight_map\": {\"a.b\": \"x\"}}", "among its 1 tensors: 'a.b'"},
+        {"{\"weight_map\": 1}", "no object 'weight_map'"},
+        {"{\"weight_map\": {}", "the index is damaged in line 1, column "},
+    };
+    write_shards(SHARD_1, "part.txt");
+    write_text("part.txt", "text", 4);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_text(index_path, cases[i].text, strlen(cases[i].text));
+        assert_file_refused(index_path, CONVENTION_AUTO, 1, cases[i].says);
+    }
+    unlink("part.txt");
+    unlink(SHARD_1);
+    unlink(index_path);
+}
+
+static void a_shard_alone_is_called_one(void **state)
+{
+    (void)state;
+    write_shards(SHARD_1, SHARD_2);
+    assert_file_refused(SHARD_1, CONVENTION_AUTO, 1,
+                        "it is one of the 2 files (shards) of a model");
+    assert_file_refused(SHARD_2, CONVENTION_AUTO, 1, "instead, 'part.safetensors.index.json'");
+    assert_file_refused(SHARD_2, CONVENTION_AUTO, 1, "layer conv1_1: its kernel is missing");
+    unlink(SHARD_1);
+    unlink(SHARD_2);
 }
 
 static void safetensors_bounds_its_header(void **state)
@@ -311,6 +446,10 @@ int main(void)
         cmocka_unit_test(safetensors_survives_any_damage),
         cmocka_unit_test(safetensors_refuses_values_that_do_not_fill_the_file),
         cmocka_unit_test(safetensors_refuses_wrong_layers),
+        cmocka_unit_test(safetensors_finds_it_among_others),
+        cmocka_unit_test(shards_are_read_together),
+        cmocka_unit_test(shards_refuses_odd_indices_and_says_why),
+        cmocka_unit_test(a_shard_alone_is_called_one),
         cmocka_unit_test(safetensors_refuses_what_is_not_its_json),
         cmocka_unit_test(safetensors_bounds_its_header),
         cmocka_unit_test(safetensors_takes_huge_headers),

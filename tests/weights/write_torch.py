@@ -9,10 +9,12 @@ Ends with code 77 where there is no PyTorch.
 """
 import argparse
 import collections
+import functools
 import os
 import sys
 
 try:
+    import numpy
     import torch
 except ImportError:
     sys.exit(77)
@@ -43,7 +45,7 @@ def state(convs, name=lambda n: f"features.{PLACES[n]}", change=lambda t: t):
     return out
 
 
-def layers(places, convs, norm=False):
+def layers(places, convs, norm=False, filled=False):
     """torchvision's VGG modules by their places: convolutions, and what follows them."""
     out = collections.OrderedDict()
     for n, place in enumerate(places):
@@ -52,6 +54,8 @@ def layers(places, convs, norm=False):
             out[str(place + 1)] = torch.nn.BatchNorm2d(CHANNELS[n + 1])
     model = torch.nn.Module()
     model.features = torch.nn.Sequential(out)
+    if filled:
+        model.load_state_dict(state(convs))
     return model
 
 
@@ -118,6 +122,34 @@ def checkpoint(convs):
             "optimizer": optimiser.state_dict(), "args": ["--x", ("y", True)]}
 
 
+def scalars(convs):
+    """As PyTorch's ImageNet example and others do."""
+    return {"epoch": 3, "best_acc1": torch.tensor(71.2), "state_dict": state(convs),
+            "scaler": {"scale": torch.tensor(2.0)}, "rng": torch.zeros(8, dtype=torch.uint8)}
+
+
+class Settings(dict):
+    """A class of somebody's program."""
+
+
+def lightning(convs):
+    settings = Settings(rate=.1)
+    settings.note = "x"
+    return {"epoch": 1, "pytorch-lightning_version": "2.0", "hyper_parameters": settings,
+            "args": argparse.Namespace(a=1, b=[None]), "loss": numpy.float64(.5),
+            "callbacks": {"best": {"score": torch.tensor(1.), "by": collections.defaultdict(list, a=[1])}},
+            "step": functools.partial(max, 1), "device": torch.device("cpu"), "type": torch.float16,
+            "state_dict": state(convs, lambda n: f"net.vgg.features.{PLACES[n]}")}
+
+
+def copies(convs):
+    return {"generator": state(convs), "loss": {"net": state(convs, lambda n: f"vgg.{PLACES[n]}")}}
+
+
+def two(convs):
+    return {"params": state(convs), "params_ema": state(convs, change=lambda t: t * .5)}
+
+
 # What is saved, and how.
 FORMS = {
     "zip": (state, {}),
@@ -147,7 +179,13 @@ FORMS = {
     "vgg16": (vgg16, {}),
     "adain": (adain, {}),
     "integers": (lambda n: state(n, change=lambda t: t.long()), {}),
-    "module": (lambda n: layers(PLACES[:n], n), {}),
+    "module": (lambda n: layers(PLACES[:n], n, filled=True), {}),
+    "module-legacy": (lambda n: layers(PLACES[:n], n, filled=True), OLD),
+    "scalars": (scalars, {}),
+    "lightning": (lightning, {}),
+    "copies": (copies, {}),
+    "two": (two, OLD),
+    "nothing": (lambda n: {"epoch": 3, "args": argparse.Namespace(a=1)}, {}),
     "list": (lambda n: list(state(n).values()), {}),
 }
 CONVS = {"declared": 16, "declared-legacy": 16}
