@@ -2,7 +2,7 @@
 """Trains VGG-19's convolutions to tell the classes of a pack apart.
 
 Writes into RUN: checkpoint.npz, from which the same command goes on; network.npz, the trained
-network for export.py; training.json, how it went. Without arguments it does what made atelier's built-in
+network for export.py; training.json, how it went. Without arguments it is what made the built-in
 network. SIGINT, SIGTERM and SIGUSR1 end it after the step at hand with exit code 75.
 """
 import argparse
