@@ -221,10 +221,12 @@ class Packing(Trained):
         self.assertEqual(os.listdir(self.folder), ["classes"])
 
     def test_output_is_proved_writable_first(self):
-        ended = subprocess.run(as_program("pack.py", self.folder, self.folder / "no/p.npz"),
-                               capture_output=True, text=True)
-        self.assertEqual(ended.returncode, ENVIRONMENT)
-        self.assertIn(f"{self.folder}/no/", ended.stderr)
+        for output, words in ((self.folder / "no/p.npz", f"{self.folder}/no/"),
+                              (self.folder, f"{self.folder}: is a folder")):
+            ended = subprocess.run(as_program("pack.py", self.folder, output),
+                                   capture_output=True, text=True)
+            self.assertEqual(ended.returncode, ENVIRONMENT)
+            self.assertIn(words, ended.stderr)
 
 
 class Learning(Trained):

@@ -1,5 +1,6 @@
 """How the programs say what is wrong, and files that are whole or not there."""
 import contextlib
+import errno
 import os
 import pathlib
 import sys
@@ -32,6 +33,8 @@ def part_of(path):
 
 def prove_writable(path):
     """Before hours of work: the file could be written. Raises OSError."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file to write", str(path))
     with open(part_of(path), "wb"):
         pass
     part_of(path).unlink()
