@@ -13,11 +13,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 import h5py
 import numpy as np
 from PIL import Image
+
+from held import PATIENCE, Held
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.path.abspath(os.environ.get("ATELIER", ROOT / "build/release/atelier"))
@@ -29,6 +32,8 @@ TEMPORARY = re.compile(r"\..*\.tmp\.")
 CHEAP = {"content": "content.png", "style": "style.png", "output": "out.png", "size": 48,
          "content_layers": "relu1_2", "style_layers": "relu1_1,relu2_1",
          "iterations": 2, "maxfun": 5}
+# Cannot end by itself: Adam finds no minimum, and no machine does so many steps in a test.
+ENDLESS = {"optimizer": "adam", "iterations": 10**6, "tolerance": 0}
 
 
 def is_sanitized():
@@ -126,6 +131,14 @@ def numbers_sha256(path):
 
 # --- running ---
 
+def wait_until(true, what):
+    end = time.monotonic() + PATIENCE
+    while not true():
+        if time.monotonic() > end:
+            raise AssertionError(f"waited in vain until {what}")
+        time.sleep(0.01)
+
+
 def flags(overrides):
     """CHEAP with changes, as words; None leaves a flag out, True gives one without value."""
     words = []
@@ -148,17 +161,23 @@ class InFolder(unittest.TestCase):
     def path(self, name):
         return self.folder / name
 
-    def start(self, words, **options):
+    def start(self, words, through=(), **options):
+        """through: the words of a program that becomes this one."""
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
                    "stderr": subprocess.PIPE, "cwd": self.folder, **options}
-        process = subprocess.Popen([PROGRAM, *words], **options)
+        process = subprocess.Popen([*through, PROGRAM, *words], **options)
         self.addCleanup(end, process)
         return process
+
+    def hold(self, words, **options):
+        held = Held(self.start, words, **options)
+        self.addCleanup(held.close)
+        return held
 
     def atelier(self, *words, **options):
         """Runs to the end; the result has returncode, stdout and stderr."""
         process = self.start(words, **options)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=PATIENCE)
         return subprocess.CompletedProcess(words, process.returncode, (out or b"").decode(),
                                            (err or b"").decode())
 

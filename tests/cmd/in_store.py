@@ -1,11 +1,51 @@
 """Tests with a result store: CHEAP jobs, one at a time, as an agent or a person would render them."""
 import csv
+import fcntl
+import os
 import shutil
-import time
+import signal
+import unittest
 
-from atelier import CHEAP, InFolder, history
+from atelier import CHEAP, InFolder, history, wait_until
 
 STORE = "store"
+
+
+class Steps:
+    """A process, step by step: whenever it has made, linked or renamed a file in one of some
+    folders it stands still there, however fast it is. The kernel stops it (dnotify), so none can
+    be missed. It has to begin like that, too: start it through Steps.BEGINNING."""
+    BEGINNING = ["sh", "-c", 'kill -STOP $$; exec "$@"', "sh"]
+
+    def __init__(self, process, folders):
+        self.process = process
+        self.folders = [os.open(folder, os.O_RDONLY | os.O_DIRECTORY) for folder in folders]
+        self.stands()
+
+    def step(self):
+        """On to where it stands still next; False: to its end."""
+        for folder in self.folders:
+            fcntl.fcntl(folder, fcntl.F_SETOWN, self.process.pid)
+            fcntl.fcntl(folder, fcntl.F_SETSIG, signal.SIGSTOP)
+            try:
+                fcntl.fcntl(folder, fcntl.F_NOTIFY, fcntl.DN_CREATE | fcntl.DN_RENAME)
+            except OSError as error:
+                raise unittest.SkipTest(f"this kernel tells of no files: {error}")
+        self.process.send_signal(signal.SIGCONT)
+        return self.stands()
+
+    def stands(self):
+        """Waits until it stands still, or has ended."""
+        def look(what):
+            return os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOHANG | what)
+        wait_until(lambda: look(os.WEXITED | os.WNOWAIT), "it stands still")
+        stopped = look(os.WEXITED | os.WNOWAIT).si_code == os.CLD_STOPPED
+        return stopped and look(0) is not None
+
+    def close(self):
+        """From here on it does not stand still by itself."""
+        while self.folders:
+            os.close(self.folders.pop())
 
 
 class InStore(InFolder):
@@ -57,6 +97,15 @@ class InStore(InFolder):
             (self.path(STORE) / folder).mkdir(parents=True)
         return self.path(name)
 
+    def steps(self, id, words, **options):
+        """A render of this job that stands still at every file that it makes."""
+        folder = self.file(id, "").parent
+        folder.mkdir(exist_ok=True)
+        process = self.start(words, through=Steps.BEGINNING, **options)
+        steps = Steps(process, [folder, self.path(STORE) / "running"])
+        self.addCleanup(steps.close)
+        return steps
+
     def assertSame(self, id, expected):
         """The job's result is that of another store, and nothing else is there."""
         self.assertEqual(self.in_store(), self.finished(id))
@@ -68,11 +117,3 @@ class InStore(InFolder):
             if name != "seconds":
                 self.assertEqual(ours[name].tobytes(), theirs[name].tobytes(), name)
 
-
-def wait_for(condition, seconds=60):
-    """Waits without sleeping much: what it waits for may be over soon."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError("it never happened")
-        time.sleep(0.0002)

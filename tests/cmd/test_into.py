@@ -9,11 +9,9 @@ import subprocess
 import time
 import unittest
 
-from atelier import (DIVERGED, ENVIRONMENT, INPUT, INTERRUPTED, PROGRAM, SEED, attributes, main,
-                     make_picture, pixels, sha256, texts)
-from in_store import InStore, STORE, wait_for
-
-SLOW = {"iterations": 400, "tolerance": 0}
+from atelier import (DIVERGED, DONE, ENDLESS, ENVIRONMENT, INPUT, INTERRUPTED, PATIENCE, PROGRAM,
+                     SEED, attributes, main, make_picture, pixels, sha256, texts, wait_until)
+from in_store import InStore, STORE
 
 
 class Publishing(InStore):
@@ -96,14 +94,14 @@ class Publishing(InStore):
         words, id = self.job(iterations=6)
         self.succeed(words)
         theirs = self.keep(id)
-        process = self.start(words)
-        wait_for(lambda: self.file(id, "running/.log").exists())
+        held = self.hold(words)
+        held.go_on_to("outer 0/")
         shutil.copytree(theirs / "jobs", self.path(STORE) / "jobs", dirs_exist_ok=True)
         before = {ending: (self.file(id, ending).stat().st_ino, sha256(self.file(id, ending)))
                   for ending in (".png", ".log", ".h5")}
-        out, err = process.communicate(timeout=120)
-        self.assertEqual(process.returncode, 0, err)
-        self.assertIn("another process has finished this job", err.decode())
+        code, _ = held.go_on_to_its_end()
+        self.assertEqual(code, DONE, held.said)
+        self.assertIn("another process has finished this job", held.said)
         self.assertEqual(self.in_store(), self.finished(id))
         for ending, what in before.items():
             file = self.file(id, ending)
@@ -235,13 +233,12 @@ class Interrupting(InStore):
             with self.subTest(number):
                 words, id = self.job(iterations=12, tolerance=0, seed=number)
                 _, expected = self.undisturbed(words, id)
-                process = self.start(words)
-                log = self.file(id, "running/.log")
-                wait_for(lambda: log.exists() and "outer 1/" in log.read_text())
-                process.send_signal(number)
-                process.communicate(timeout=120)
-                self.assertEqual(process.returncode, INTERRUPTED)
+                held = self.hold(words)
+                held.go_on_to("outer 1/")
+                held.process.send_signal(number)
+                self.assertEqual(held.go_on_to_its_end(), (INTERRUPTED, ""))
                 self.assertEqual(self.in_store(), {f"running/{id}.h5", f"running/{id}.log"})
+                log = self.file(id, "running/.log")
                 self.assertIn(f"interrupted by {number.name}", log.read_text())
                 self.succeed(words)
                 self.assertSame(id, expected)
@@ -262,61 +259,56 @@ class Interrupting(InStore):
         elif self.file(id, ".png").exists():
             pixels(self.file(id, ".png"))
 
-    def run_until_done(self, words, id, kill):
-        """Starts it again and again, killing it; returns how often."""
-        for kills in range(1000):
-            process = self.start(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            kill(process)
-            process.kill()
-            code = process.wait()
-            self.check_after_kill(id)
-            if code == 0:
-                return kills
-            self.assertEqual(code, -signal.SIGKILL)
-
     def test_by_kill_at_random_instants_leaves_nothing_or_a_whole_result(self):
         words, id = self.job(iterations=5, tolerance=0)
         words.append("--checkpoint-seconds=0")
         took, expected = self.undisturbed(words, id)
-        kills, rounds = 0, 0
-        while kills < 20:
-            kills += self.run_until_done(
-                words, id, lambda process: time.sleep(self.random.uniform(0, 1.05 * took)))
-            rounds += 1
-            self.succeed(words)  # removes what the killed ones left
-            self.assertSame(id, expected)
-            self.assertLess(rounds, 60)
-            shutil.rmtree(self.path(STORE) / "jobs")
-            (self.path(STORE) / "jobs").mkdir()
-        print(f"{kills} kills, {rounds} results", end=" ", flush=True)
-
-    def test_by_kill_in_the_middle_of_publishing(self):
-        words, id = self.job(iterations=0)
-        _, expected = self.undisturbed(words, id)
-        seen = set()
-        for ending in (".png", ".log", ".h5", ".png", ".log", ".h5"):
-            target = self.file(id, ending)
+        for _ in range(20):
             process = self.start(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            wait_for(lambda: target.exists() or process.poll() is not None)
+            time.sleep(self.random.uniform(0, 1.05 * took))
             process.kill()
-            process.wait()
+            self.assertIn(process.wait(), (DONE, -signal.SIGKILL))
             self.check_after_kill(id)
-            seen.add(tuple(self.file(id, what).exists() for what in (".png", ".log", ".h5")))
-            self.succeed(words)
-            self.assertSame(id, expected)
-            shutil.rmtree(self.path(STORE) / "jobs")
-            (self.path(STORE) / "jobs").mkdir()
-        self.assertGreaterEqual(len(seen), 2, seen)
+            if process.returncode == DONE:
+                self.begin_again(words, id, expected)
+        self.begin_again(words, id, expected)
+
+    def begin_again(self, words, id, expected):
+        self.succeed(words)  # removes what the killed ones left
+        self.assertSame(id, expected)
+        shutil.rmtree(self.path(STORE) / "jobs")
+        (self.path(STORE) / "jobs").mkdir()
+
+    def test_by_kill_at_any_of_its_files_leaves_nothing_or_a_whole_result(self):
+        words, id = self.job(iterations=2, tolerance=0)
+        words.append("--checkpoint-seconds=0")
+        _, expected = self.undisturbed(words, id)
+        seen, number, stands = set(), 0, True
+        while stands:
+            steps = self.steps(id, words)
+            number += 1
+            stands = all(steps.step() for _ in range(number))
+            steps.process.kill()
+            steps.process.communicate()
+            steps.close()
+            self.check_after_kill(id)
+            seen.add(tuple(self.file(id, what).exists()
+                           for what in ("running/.h5", ".png", ".log", ".h5")))
+            self.begin_again(words, id, expected)
+        self.assertLessEqual({(False,) * 4, (True, False, False, False), (True, True, False, False),
+                              (True, True, True, False), (True,) * 4, (False, True, True, True)},
+                             seen)
 
 
 class OnALeash(InStore):
-    def led(self, words, seconds, pulses=True, **options):
+    def led(self, words, seconds, start=None, **options):
         """Starts it as an agent does; returns the process and the agent's ends of both pipes."""
         inner_in, outer_in = os.pipe()
         outer_out, inner_out = os.pipe()
         leash = f"{inner_in}:{inner_out}:{seconds}"
-        process = self.start(words, env={**os.environ, "ATELIER_LEASH": leash},
-                             pass_fds=(inner_in, inner_out), **options)
+        start = start or self.start
+        process = start(words, env={**os.environ, "ATELIER_LEASH": leash},
+                        pass_fds=(inner_in, inner_out), **options)
         os.close(inner_in)
         os.close(inner_out)
         self.addCleanup(quietly_close, outer_in)
@@ -325,12 +317,12 @@ class OnALeash(InStore):
 
     def wait_for_outer(self, id, number=1):
         log = self.file(id, "running/.log")
-        wait_for(lambda: log.exists() and f"outer {number}/" in log.read_text())
+        wait_until(lambda: log.exists() and f"outer {number}/" in log.read_text(), "it renders")
 
     def test_what_it_says(self):
         words, id = self.job(iterations=4)
         process, pulses, lines = self.led(words, 60)
-        process.communicate(timeout=120)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 0)
         said = os.read(lines, 65536).decode().splitlines()
         self.assertEqual((said[0].split()[0], said[1].split()[0], said[-1]), ("ready", "row", "done"))
@@ -342,7 +334,7 @@ class OnALeash(InStore):
     def test_what_it_writes_goes_to_its_log(self):
         words, id = self.job(iterations=1)
         process, pulses, lines = self.led(words, 60)
-        self.assertEqual(process.communicate(timeout=120), (b"", b""))
+        self.assertEqual(process.communicate(timeout=PATIENCE), (b"", b""))
         log = self.file(id, ".log").read_text()
         self.assertEqual(log.count("in the style of"), 1)
         self.assertEqual(log.count("ended  "), 1)
@@ -351,7 +343,7 @@ class OnALeash(InStore):
         words, id = self.job()
         self.path("style.png").write_bytes(b"no picture")
         process, pulses, lines = self.led(words, 60)
-        process.communicate(timeout=120)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, INPUT)
         said = os.read(lines, 65536).decode().splitlines()
         self.assertTrue(said[-1].startswith("error 2 "), said)
@@ -362,7 +354,7 @@ class OnALeash(InStore):
         words, id = self.job(iterations=1)
         process, pulses, lines = self.led(words, 60)
         os.close(lines)
-        process.communicate(timeout=120)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 0)
 
     def test_a_full_pipe_is_not_waited_for(self):
@@ -376,59 +368,65 @@ class OnALeash(InStore):
         except BlockingIOError:
             pass
         os.close(end)
-        process.communicate(timeout=120)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 0)
 
     def test_it_ends_when_the_pulses_end(self):
-        words, id = self.job(**SLOW)
-        process, pulses, lines = self.led(words, 1.0)
-        for _ in range(20):
+        words, id = self.job(**ENDLESS)
+        lease = 4
+        process, pulses, lines = self.led(words, lease)
+        end = time.monotonic() + 1.5 * lease
+        while time.monotonic() < end:
             os.write(pulses, b".")
             time.sleep(0.1)
         self.assertIsNone(process.poll(), "it lives while there are pulses")
-        started = time.monotonic()
-        process.communicate(timeout=120)
-        self.assertLess(time.monotonic() - started, 20)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, INTERRUPTED)
+        self.assertIn("no pulse from its agent", self.file(id, "running/.log").read_text())
         self.assertFalse([name for name in self.in_store() if name.startswith("jobs/")])
 
     def test_it_ends_when_its_agent_has_gone(self):
-        words, id = self.job(**SLOW)
+        words, id = self.job(**ENDLESS)
         process, pulses, lines = self.led(words, 1000)
         self.wait_for_outer(id)
         os.close(pulses)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, INTERRUPTED)
         self.assertIn("its agent is gone", self.file(id, "running/.log").read_text())
 
+    def freeze(self, words, id, when, lease):
+        """Freezes it past its lease when so it is, and thaws it when pulses have piled up. Returns
+        what it published then."""
+        started = []
+        def begin(words, **options):
+            started.append(self.steps(id, words, **options))
+            return started[0].process
+        process, pulses, lines = self.led(words, lease, start=begin)
+        steps, = started
+        while not when():
+            os.write(pulses, b".")
+            self.assertTrue(steps.step(), "it ended before it was frozen")
+        frozen = self.in_store()
+        time.sleep(lease)
+        os.write(pulses, b".")
+        steps.close()
+        process.send_signal(signal.SIGCONT)
+        process.communicate(timeout=PATIENCE)
+        self.assertEqual(process.returncode, INTERRUPTED)
+        return self.in_store() - frozen
+
     def test_frozen_past_its_lease_it_never_publishes(self):
-        words, id = self.job(iterations=2)
-        for wait in ("outer 1/", "outer 2/"):
-            process, pulses, lines = self.led(words, 0.5)
-            log = self.file(id, "running/.log")
-            keep_on(pulses, lambda: log.exists() and wait in log.read_text())
-            process.send_signal(signal.SIGSTOP)
-            frozen = self.in_store()
-            if f"jobs/{id[:2]}/{id}.h5" in frozen:
-                self.skipTest("it was done before it was frozen")
-            try:
-                for _ in range(8):  # pulses pile up meanwhile
-                    os.write(pulses, b".")
-                    time.sleep(0.1)
-                process.send_signal(signal.SIGCONT)
-                os.write(pulses, b".")
-            except BrokenPipeError:
-                process.communicate(timeout=60)
-                self.skipTest("it was over before it was frozen")
-            process.communicate(timeout=60)
-            self.assertEqual(process.returncode, INTERRUPTED)
-            self.assertEqual({name for name in self.in_store() if "/." not in name} - frozen, set())
+        words, id = self.job(iterations=1)
+        picture, log = self.file(id, ".png"), self.file(id, ".log")
+        for when in (lambda: len(list(picture.parent.iterdir())) == 3,  # about to be published
+                     picture.exists, log.exists):
+            self.assertEqual(self.freeze(words, id, when, lease=3), set())
             self.assertFalse(self.file(id, ".h5").exists())
-            log.unlink()
         self.succeed(words)
+        self.assertEqual(self.in_store(), self.finished(id))
 
     def test_it_dies_with_its_parent(self):
-        words, id = self.job(**SLOW)
+        words, id = self.job(**ENDLESS)
         script = ("import os, subprocess, sys; a, b = os.pipe(); c, d = os.pipe();"
                   "os.environ['ATELIER_LEASH'] = f'{a}:{d}:1000';"
                   "p = subprocess.Popen(sys.argv[1:], pass_fds=(a, d)); print(p.pid, flush=True);"
@@ -441,7 +439,7 @@ class OnALeash(InStore):
         self.wait_for_outer(id)
         parent.kill()
         parent.wait()
-        wait_for(lambda: is_gone(child), 20)
+        wait_until(lambda: is_gone(child), "it is gone")
         for end in keeper:
             os.close(end)
 
@@ -451,18 +449,6 @@ class OnALeash(InStore):
             result = self.atelier(*words, env={**os.environ, "ATELIER_LEASH": leash})
             self.assertIn(result.returncode, (INPUT, ENVIRONMENT), leash)
             self.assertIn("ATELIER_LEASH", result.stderr)
-
-
-def keep_on(pulses, until):
-    """Pulses until something happens."""
-    last = 0
-    def beat():
-        nonlocal last
-        if time.monotonic() - last > 0.05:
-            last = time.monotonic()
-            os.write(pulses, b".")
-        return until()
-    wait_for(beat)
 
 
 def is_gone(pid):
