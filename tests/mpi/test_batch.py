@@ -59,7 +59,7 @@ class Ends(InStore):
     def test_every_end_is_told_apart(self):
         seeds = [1, 2, CRASH, BAD, DIVERGE, HANG, DEAF, KILLED, CRASH_ONCE, NO_RESULT, MEMORY, THIRD, HOG]
         self.manifest(seeds)
-        result = self.batch("--ranks", "2", "--heartbeat", "0.1", "--lost-after", "1", "--timeout", "2",
+        result = self.batch("--ranks", "2", "--heartbeat", "0.5", "--lost-after", "8", "--timeout", "8",
                             "--job-memory", "200M", "--threads", "1", code=FAILED)
         ends = {CRASH: ("crashed", 3), BAD: ("bad_input", 1), DIVERGE: ("diverged", 1),
                 HANG: ("timed_out", 1), DEAF: ("timed_out", 1), KILLED: ("crashed", 3),
@@ -73,7 +73,7 @@ class Ends(InStore):
             self.assertIn(ids[seed], result.stdout)
             self.assertIn(failure["command"], result.stdout)
         self.assertIn("the picture is no picture", self.failure(BAD)["message"])
-        self.assertIn("longer than 2 s", self.failure(HANG)["message"])
+        self.assertIn("longer than 8 s", self.failure(HANG)["message"])
         self.assertGreater(self.failure(HOG)["attempts"][0]["peak_memory_bytes"], 200e6)
         self.assertEqual(self.failure(CRASH)["attempts"][0]["signal"], signal.SIGABRT)
         self.assertIsNone(self.failure(THIRD))
@@ -95,7 +95,7 @@ class Ends(InStore):
         self.assertIn("the picture is no picture", result.stdout)
 
     def test_full_disk_stops_dispatch(self):
-        self.manifest([FULL, SLOW + 900, *range(40)], iterations=1)
+        self.manifest([FULL, HELD, *range(40)], iterations=1)
         result = self.batch("--ranks", "2", code=ENVIRONMENT)
         self.assertIn("no space left on device", result.stdout)
         self.assertLess(self.starts(), 42)
@@ -113,7 +113,7 @@ class Ends(InStore):
         self.assertEqual(self.starts(), 5)
 
     def test_deadline(self):
-        self.manifest([SLOW + 900 + i for i in range(3)])
+        self.manifest([HELD + i for i in range(3)])
         result = self.batch("--deadline", "1s", "--ranks", "2", code=INTERRUPTED)
         self.assertIn("deadline", result.stderr)
         self.assertEqual(self.done(), set())
@@ -179,9 +179,9 @@ class Going_on(InStore):
         self.assertEqual(self.listing(), before)
 
     def test_second_batch_is_refused_while_the_first_lives(self):
-        self.manifest([SLOW + 900, SLOW + 901])
+        self.manifest([HELD, HELD + 1])
         first = self.begin("--ranks", "2")
-        self.wait_for_start(2)
+        self.wait_for_starts(2)
         for options in ([], ["--ranks", "2"]):
             result = self.batch(*options, code=ENVIRONMENT)
             self.assertWords(result.stderr, "at work", str(self.processes()["rank0"]))
