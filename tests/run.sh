@@ -44,6 +44,6 @@ for preset in $presets; do
     mkdir -p build
     cmake --preset "$preset" -DATELIER_TESTS=ON "-DATELIER_WERROR=${CI:+ON}" > "build/$preset.log" 2>&1 || { cat "build/$preset.log"; exit 1; }
     cmake --build --preset "$preset"
-    ctest --preset "$preset" --timeout 900 || status=1
+    ctest --preset "$preset" --timeout 1800 || status=1
 done
 exit $status

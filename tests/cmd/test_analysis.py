@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from atelier import CHEAP, DONE, INPUT, InFolder, history, main, make_picture
+from atelier import CHEAP, DONE, INPUT, PATIENCE, InFolder, history, main, make_picture
 from readme import snippets
 
 FAILED = 1
@@ -295,7 +295,7 @@ class Status(Sweep):
         except OSError:
             pass
         os.close(parent)
-        self.assertEqual(process.wait(timeout=30), DONE, out)
+        self.assertEqual(process.wait(timeout=PATIENCE), DONE, out)
         self.assertIn(b"done      3 of 4", out)
 
     def test_watch_needs_a_terminal(self):

@@ -11,10 +11,9 @@ import pathlib
 import shutil
 import sys
 import tempfile
-import time
 import unittest
 
-from atelier import PROGRAM, main, history
+from atelier import PROGRAM, main, history, wait_until
 from made_up_store import HOSTILE, MadeUpStore
 
 try:
@@ -334,12 +333,10 @@ class ASmallSweep(InBrowser):
         self.assertEqual(self.js("return theme()"), "dark")
         self.click(self.one("#theme"))
         self.assertEqual(paper(), light)
-        for _ in range(20):  # what is remembered reaches Chromium's other processes a little later
-            time.sleep(0.1)
+        def remembered():
             self.open()
-            if paper() == light:
-                break
-        self.assertEqual(paper(), light)
+            return paper() == light
+        wait_until(remembered, "Chromium's other processes know")
         self.click(self.one("#theme"))
         self.assertEqual(paper(), dark)
         self.js("localStorage.clear()")

@@ -737,7 +737,7 @@ static void fifo_and_device_are_refused_without_waiting(void **state)
 {
     (void)state;
     assert_int_equal(mkfifo(in_folder("fifo.png"), 0600), 0);
-    alarm(20);
+    alarm(120);
     assert_refused_at_once(in_folder("fifo.png"), "fifo.png' is not a regular file");
     assert_refused_at_once("/dev/zero", "'/dev/zero' is not a regular file");
     alarm(0);

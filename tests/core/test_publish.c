@@ -141,7 +141,7 @@ static void probe_refuses_what_cannot_be_a_file(void **state)
     (void)state;
     file_put(in_folder("file"), "x", 1);
     assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
-    alarm(20);
+    alarm(120);
     assert_probe_says(in_folder("fifo"), E_INPUT, "fifo': it is not a regular file");
     alarm(0);
     assert_probe_says("/dev/null", E_INPUT, "'/dev/null': it is not a regular file");

@@ -1,7 +1,7 @@
 /* Fetches a made-up file, for test_fetch.py:
- *   fetch_driver ADDRESS FILE FOLDER BYTES MD5 SHA256 [STOP_AT]
+ *   fetch_driver ADDRESS FILE FOLDER BYTES MD5 SHA256 STOP_AT SILENCE_S
  * "-" is an unknown. Prints each number of bytes that progress was told, and the path; stops at
- * STOP_AT bytes. Ends with the error's code. */
+ * STOP_AT bytes, unless that is 0. Ends with the error's code. */
 #include "fetch.h"
 
 #include <inttypes.h>
@@ -21,8 +21,9 @@ static const char *known(const char *text) { return strcmp(text, "-") == 0 ? NUL
 
 int main(int argc, char **argv)
 {
-    if (argc < 7) {
-        fprintf(stderr, "usage: fetch_driver ADDRESS FILE FOLDER BYTES MD5 SHA256 [STOP_AT]\n");
+    if (argc != 9) {
+        fprintf(stderr,
+                "usage: fetch_driver ADDRESS FILE FOLDER BYTES MD5 SHA256 STOP_AT SILENCE_S\n");
         return 64;
     }
     signal(SIGXFSZ, SIG_IGN);
@@ -35,12 +36,13 @@ int main(int argc, char **argv)
                               .md5 = known(argv[5]),
                               .sha256 = known(argv[6]),
                               .reader = &weight_reader_keras};
-    uint64_t stop_at = argc > 7 ? strtoull(argv[7], NULL, 10) : 0;
+    uint64_t stop_at = strtoull(argv[7], NULL, 10);
+    unsigned silence_s = (unsigned)strtoul(argv[8], NULL, 10);
     struct fetch fetch = {.folder = known(argv[3]),
                           .progress = on_progress,
                           .context = &stop_at,
-                          .connect_s = 3,
-                          .stall_s = 2};
+                          .connect_s = silence_s,
+                          .stall_s = silence_s};
     struct error err = {0};
     char *path = NULL;
     int status = fetch_file(&file, &fetch, &path, &err);

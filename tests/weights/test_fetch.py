@@ -26,7 +26,7 @@ DRIVER = os.environ["FETCH_DRIVER"]
 DONE, INPUT, ENVIRONMENT, INTERRUPTED = 0, 2, 3, 75
 FILE = "weights.h5"
 CONTENT = random.Random(1).randbytes(3_000_000)
-PATIENCE_S = 60
+PATIENCE_S = 300
 
 
 def sha256(content):
@@ -131,7 +131,8 @@ class Fetching(unittest.TestCase):
         self.file, self.part = self.cache / FILE, self.cache / (FILE + ".part")
 
     def start(self, address=None, folder=None, size=len(CONTENT), md5="-", sha=sha256(CONTENT),
-              stop_at=0, limit=None, environment=None):
+              stop_at=0, limit=None, environment=None, silence=PATIENCE_S):
+        """silence: for so many seconds; where a test is not about it, it is no reason to give up."""
         def limited():
             if limit:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -139,7 +140,7 @@ class Fetching(unittest.TestCase):
                 if not name.lower().endswith("_proxy")}
         process = subprocess.Popen(
             [DRIVER, address or self.address, FILE, str(folder or self.cache), str(size or "-"),
-             md5, sha, str(stop_at)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+             md5, sha, str(stop_at), str(silence)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             preexec_fn=limited, env={**kept, **(environment or {})})
         self.addCleanup(lambda: (process.kill(), process.communicate()))
         return process
@@ -157,6 +158,12 @@ class Fetching(unittest.TestCase):
     def leave_part(self, content):
         self.cache.mkdir(parents=True, exist_ok=True)
         self.part.write_bytes(content)
+
+    def wait_for_part(self, size):
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.part.exists() or self.part.stat().st_size < size:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
 
     def assertFetched(self, content=CONTENT):
         self.assertEqual(os.listdir(self.cache), [FILE])
@@ -280,10 +287,7 @@ class Resumed(Fetching):
     def test_killed_download_is_gone_on_with(self):
         self.server.hang = 10 << 16
         process = self.start()
-        deadline = time.monotonic() + PATIENCE_S
-        while not self.part.exists() or self.part.stat().st_size < 10 << 16:
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
+        self.wait_for_part(10 << 16)
         process.kill()
         process.wait()
         self.server.hang = None
@@ -424,20 +428,18 @@ class Unreachable(Fetching):
         with socket.socket() as silent:
             silent.bind(("127.0.0.1", 0))
             silent.listen()
-            began = time.monotonic()
-            self.fetch(ENVIRONMENT, "too slow", str(self.cache),
+            self.fetch(ENVIRONMENT, "too slow", str(self.cache), silence=2,
                        address=f"http://127.0.0.1:{silent.getsockname()[1]}/{FILE}")
-            self.assertLess(time.monotonic() - began, 30)
         self.assertNothing()
 
     def test_server_that_falls_silent_leaves_the_part(self):
         self.server.hang = 10 << 16
-        self.fetch(ENVIRONMENT, "too slow", "goes on there")
+        self.fetch(ENVIRONMENT, "too slow", "goes on there", silence=5)
         self.assertPart(10 << 16)
 
     def test_slow_server_is_waited_for(self):
-        self.server.block, self.server.pause_s = len(CONTENT) // 8, 0.5
-        self.fetch()
+        self.server.block, self.server.pause_s = len(CONTENT) // 8, 1
+        self.fetch(silence=5)
         self.assertFetched()
 
 
@@ -481,13 +483,10 @@ class Together(Fetching):
     def test_second_goes_on_when_the_first_is_killed(self):
         self.server.hang = 10 << 16
         first = self.start()
-        deadline = time.monotonic() + PATIENCE_S
-        while not self.part.exists() or self.part.stat().st_size < 10 << 16:
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
+        self.wait_for_part(10 << 16)
         self.server.hang = None
         second = self.start()
-        time.sleep(0.3)
+        self.assertTrue(second.stdout.readline().startswith(f"progress {10 << 16} "))  # it waits
         first.kill()
         self.end(second)
         self.assertFetched()
@@ -515,7 +514,7 @@ class Together(Fetching):
         self.leave_part(b"")
         with open(self.part, "rb") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
-            self.fetch(ENVIRONMENT, "another process", str(self.part))
+            self.fetch(ENVIRONMENT, "another process", str(self.part), silence=2)
         self.assertPart(0)
 
 
