@@ -21,10 +21,10 @@ class Bench(InFolder):
             self.assertAlmostEqual(row["evaluations_per_second"] * row["seconds"], 1, places=3)
             self.assertGreater(row["of_peak"], 0)
             self.assertEqual([l["layer"] for l in row["layers"]][::13], ["conv1_1", "conv5_2"])
-            layers = sum(l["forward_s"] + l["backward_s"] for l in row["layers"])
-            stages = sum(row["stages_s"].values())
-            self.assertTrue(0.3 * row["seconds"] < layers <= 1.001 * row["seconds"], row)
-            self.assertTrue(0.5 * row["seconds"] < stages <= 1.001 * row["seconds"], row)
+            layers = [l[way] for l in row["layers"] for way in ("forward_s", "backward_s")]
+            self.assertGreater(min(layers), 0, row)
+            self.assertLessEqual(sum(layers), 1.001 * row["seconds"], row)
+            self.assertTrue(0 < sum(row["stages_s"].values()) <= 1.001 * row["seconds"], row)
             self.assertIn({l["engine"] for l in row["layers"]},
                           ({"direct", "winograd"}, {"direct", "onednn-split"}))
 

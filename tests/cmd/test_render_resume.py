@@ -13,7 +13,7 @@ from atelier import (DONE, ENDLESS, INPUT, INTERRUPTED, PATIENCE, SEED, TEMPORAR
                      flags, history, main, make_picture, pixels, wait_until)
 
 OUTERS = 12
-OPTIMIZERS = {name: {"optimizer": name, "iterations": OUTERS, "tolerance": 0}
+OPTIMIZERS = {name: {"optimizer": name, "iterations": OUTERS, "tolerance": 0, "threads": 1}
               for name in ("lbfgs", "adam")}
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
 CHECKPOINT = "out.checkpoint.h5"
