@@ -74,9 +74,9 @@ class Threads(Disturbed):
         for name, overrides in OPTIMIZERS.items():
             with self.subTest(name):
                 short = {**overrides, "iterations": 6}
-                self.undisturbed({**short, "threads": 1})
+                self.undisturbed(short)
                 for threads in (2, 3):
-                    self.render(**short, threads=threads)
+                    self.render(**{**short, "threads": threads})
                     self.assertEqual(attributes(self.path("out.h5"))["threads"], threads)
                     self.assertUndisturbed()
                 shutil.rmtree(self.path("expected"))
@@ -91,9 +91,9 @@ class Threads(Disturbed):
 
     def test_it_may_go_on_with_another_number(self):
         overrides = OPTIMIZERS["lbfgs"]
-        self.undisturbed({**overrides, "threads": 1})
+        self.undisturbed(overrides)
         self.interrupt({**overrides, "threads": 2})
-        self.render(**overrides, threads=1)
+        self.render(**overrides)
         self.assertUndisturbed()
 
 
