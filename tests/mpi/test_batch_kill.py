@@ -8,10 +8,10 @@ JOBS = [*range(QUICKLY_DONE), *(HELD + i for i in range(5))]
 
 
 class Killed(InStore):
-    def begin_sweep(self, *options):
+    def begin_sweep(self):
         """Goes on until some jobs are done and every rank holds one that is not."""
         self.manifest(JOBS)
-        process = self.begin("--ranks", str(RANKS), *QUICK, *options)
+        process = self.begin("--ranks", str(RANKS), *QUICK)
         self.wait_until_held(RANKS)
         return process
 

@@ -308,7 +308,7 @@ static int do_wait(void *shared, struct error *err)
     char byte;
     (void)shared;
     getitimer(ITIMER_REAL, &left);
-    if (left.it_value.tv_sec < GUARDED_PATIENCE - 2 || left.it_value.tv_sec > GUARDED_PATIENCE)
+    if (left.it_value.tv_sec < GUARDED_PATIENCE / 2 || left.it_value.tv_sec > GUARDED_PATIENCE)
         return fail(err, E_BUG, "%d s to wait", (int)left.it_value.tv_sec);
     if (pipe(ends) == 0 && setitimer(ITIMER_REAL, &soon, NULL) == 0 && read(ends[0], &byte, 1))
         return 0;
