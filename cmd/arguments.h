@@ -1,12 +1,14 @@
-/* Options and operands of a subcommand, from a table: one row an option, parsed, checked and
- * explained by the same code in every command. */
+/* What a subcommand takes, as one table: its line is parsed and checked by it, and help, manual
+ * page and completion are made from it. */
 #ifndef ATELIER_ARGUMENTS_H
 #define ATELIER_ARGUMENTS_H
 
+#include "complaint.h"
 #include "error.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum argument_type {
     ARGUMENT_FLAG,     /* bool: --quiet; --quiet=no */
@@ -24,11 +26,12 @@ struct argument {
     const char *name; /* "max-failures" for --max-failures; --max_failures is the same */
     enum argument_type type;
     void *value; /* written only when the option is given: what is there before is the default */
-    const char
-        *word; /* of its value in the help: "N"; NULL: it stands without one, and means yes */
+    const char *word; /* of its value in the help: "N"; NULL: it stands without one, and means yes.
+                       * FILE, DIR, STORE, LAYERS, joined by |, are what completion offers, too */
     const char *help; /* one line; says the default */
     double low, high;
-    const char *choices; /* space separated */
+    const char *choices; /* space separated: what a CHOICE may be, and what is offered of others */
+    const char *note;    /* a second line of help, in place of the one that the type gives */
     bool optional;       /* ARGUMENT_TEXT: may stand without a value, which then is "" */
     bool repeated;       /* ARGUMENT_CUSTOM: may be given several times */
     int (*set)(const struct argument *row, const char *text, struct error *err);
@@ -45,18 +48,58 @@ struct argument {
 struct operands {
     const char **list; /* room for max */
     size_t count, min, max;
-    const char *names; /* for messages: "FILE", "STORE [NAME]"; may be NULL when max is 0 */
+    size_t doubtful;     /* words behind unknown options that may be theirs or operands */
+    const char *names;   /* for messages: "FILE", "STORE [NAME]"; may be NULL when max is 0 */
+    const char *words;   /* for completion, as an argument's: "FILE|STORE" */
+    const char *choices; /* likewise; NULL: none */
 };
 
-/* Parses argv[1] on: `--name value`, `--name=value`, `--flag`. *help is set by --help or -h, and
- * nothing else is looked at. A value that starts with "--" needs the "=".
- * operands may be NULL: none are taken.
- * Errors: E_INPUT, naming the option: unknown (with the nearest), given twice, without its value,
- * out of range; too few or too many operands. */
-int arguments_parse(int argc, char **argv, const struct argument *rows, size_t count,
-                    struct operands *operands, bool *help, struct error *err);
+/* The operand of most commands. */
+#define OPERAND_STORE(store_)                                                                      \
+    {                                                                                              \
+        .list = (store_), .min = 1, .max = 1, .names = "STORE", .words = "STORE"                   \
+    }
+#define OPERAND_SWEEP(file_)                                                                       \
+    {                                                                                              \
+        .list = (file_), .min = 1, .max = 1, .names = "a sweep file, a manifest or a store",       \
+        .words = "FILE|STORE"                                                                      \
+    }
 
-/* The table for people, to stdout: "  --ranks N\n      help". */
-void arguments_print(const struct argument *rows, size_t count);
+enum { FORM_ROWS = 72, FORM_PARTS = 4 };
+
+/* All that a command takes. */
+struct form {
+    const char *usage; /* what comes after its name, a line a form: "STORE [options]" */
+    const char *text;  /* what it does, at most 96 columns; an empty line ends a paragraph, lines
+                        * that begin with a blank stay as they are */
+    struct argument rows[FORM_ROWS];
+    size_t count;
+    struct {
+        size_t first; /* row */
+        const char *title;
+    } parts[FORM_PARTS]; /* of the options, in order; none: "options" */
+    size_t part_count;
+    struct operands operands;
+    /* Complains of what does not go together, whatever else is wrong; NULL: nothing to check. */
+    void (*check)(void *context, const struct form *form, struct complaints *complaints);
+    void *context;
+    void (*tables)(FILE *to); /* what comes after the options; NULL: nothing */
+    const char *exit_codes;   /* "0 done; 2 wrong input"; NULL: these */
+};
+
+void form_part(struct form *form, const char *title);
+void form_add(struct form *form, const struct argument *rows, size_t count);
+
+/* The letter by which an option is known, too, in every command that has it; 0: none. */
+char argument_letter(const char *name);
+
+/* Parses argv[1] on: `--name value`, `--name=value`, `--flag`, `-o value`, `-ovalue`, `-qn`.
+ * *help is set by --help or -h, and nothing else is looked at. A value that starts with "--" needs
+ * the "=". Complains of everything that is wrong, at the word: unknown options (with the nearest,
+ * whose value is then checked, too), given twice, without their values, out of range; too few or
+ * too many operands; and what form->check has to say. Errors: E_ENVIRONMENT. Checked by:
+ * misuse_names_the_option, all_that_is_wrong_is_told_with_its_place */
+int arguments_parse(int argc, char **argv, struct form *form, bool *help,
+                    struct complaints *complaints, struct error *err);
 
 #endif

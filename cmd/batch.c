@@ -43,24 +43,10 @@ struct batch {
     struct error error;
 };
 
-void help_batch(void)
+void describe_batch(struct form *form)
 {
-    struct batch_options options;
-    struct argument rows[BATCH_OPTIONS];
-    printf(
-        "usage: atelier batch FILE|STORE [options]\n\n"
-        "Renders every job of a sweep file or manifest that the store does not have yet, each in\n"
-        "a process of its own; given a store, it goes on with the store's own sweep. --ranks or\n"
-        "--hosts start mpirun; under an mpirun or srun of your own it takes its rank; otherwise "
-        "it\n"
-        "works alone. Whatever is killed on the way, the same command finishes what is left.\n\n"
-        "Ctrl-C and SIGUSR1: every render keeps its state, and the batch ends with 75.\n\n");
-    batch_options_init(&options);
-    size_t count = batch_options_rows(&options, rows);
-    arguments_print(rows, count);
-    printf(
-        "\nexit codes: 0 all done; 1 some jobs failed (listed); 2 wrong input; 3 disk, memory, a\n"
-        "store in use; 70 a bug; 75 interrupted, the same command goes on\n");
+    static struct batch_options options;
+    batch_options_describe(&options, form);
 }
 
 /* --- the jobs --- */
@@ -423,18 +409,18 @@ static void release(struct batch *batch)
 int command_batch(int argc, char **argv)
 {
     int status = 0;
-    bool help;
+    bool helped;
     struct error error = {0};
+    struct form form;
     struct batch *batch = calloc(1, sizeof *batch);
     if (!batch)
         return E_ENVIRONMENT;
     fill_descriptors();
     batch_options_init(&batch->options);
-    TRY(batch_options_parse(argc, argv, &batch->options, &help, &error));
-    if (help) {
-        help_batch();
+    batch_options_describe(&batch->options, &form);
+    TRY(command_parse(argc, argv, &form, &helped, &error));
+    if (helped)
         goto done;
-    }
     stop_install();
     status = run(argc, argv, batch, &error);
 done:

@@ -7,8 +7,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { BATCH_OPTIONS = 24 };
-
 struct batch_options {
     const char *file;   /* sweep or manifest */
     const char *output; /* NULL: the sweep's own */
@@ -17,7 +15,6 @@ struct batch_options {
     double timeout, heartbeat, lost_after;
     int64_t retries, max_failures, threads;
     uint64_t job_memory;
-    const char *deadline_text;
     double deadline; /* clock_seconds; INFINITY: none */
     const char *only;
     const char *renderer; /* NULL: this program */
@@ -25,10 +22,8 @@ struct batch_options {
 };
 
 void batch_options_init(struct batch_options *options);
-/* Fills rows[BATCH_OPTIONS]; returns how many. */
-size_t batch_options_rows(struct batch_options *options, struct argument rows[BATCH_OPTIONS]);
-int batch_options_parse(int argc, char **argv, struct batch_options *options, bool *help,
-                        struct error *err);
+/* What atelier batch takes. */
+void batch_options_describe(struct batch_options *options, struct form *form);
 
 /* The path of this program. Caller frees; NULL: unknown. */
 char *program_path(void);

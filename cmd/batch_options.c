@@ -15,9 +15,37 @@ void batch_options_init(struct batch_options *options)
         .heartbeat = 5, .lost_after = 60, .retries = 2, .deadline = INFINITY};
 }
 
-size_t batch_options_rows(struct batch_options *o, struct argument rows[BATCH_OPTIONS])
+/* A time of day in UTC, or a duration from now. */
+static int set_deadline(const struct argument *row, const char *text, struct error *err)
 {
-    const struct argument table[] = {
+    double seconds, at;
+    if (human_parse_duration(*text == '+' ? text + 1 : text, &seconds)) {
+        *(double *)row->value = clock_seconds() + seconds;
+        return 0;
+    }
+    at = clock_parse_utc(text);
+    if (isnan(at))
+        return fail(err, E_INPUT,
+                    "--deadline must be a time from now, as 90m or 2h30m, or a UTC time, as "
+                    "2026-01-31T18:00:00Z, got '%s'",
+                    text);
+    *(double *)row->value = clock_seconds() + at - clock_now();
+    return 0;
+}
+
+static void check(void *context, const struct form *form, struct complaints *complaints)
+{
+    const struct batch_options *o = context;
+    (void)form;
+    if (o->heartbeat * 4 > o->lost_after)
+        complain(complaints, (struct origin){0},
+                 "--lost-after must be at least 4 times --heartbeat: %g s is not, with %g s",
+                 o->lost_after, o->heartbeat);
+}
+
+void batch_options_describe(struct batch_options *o, struct form *form)
+{
+    const struct argument rows[] = {
         OPTION("output", TEXT, &o->output, "DIR",
                "the store; default: what the sweep file says as `output`, or the store that was "
                "given"),
@@ -39,8 +67,9 @@ size_t batch_options_rows(struct batch_options *o, struct argument rows[BATCH_OP
                .high = 1e9),
         OPTION("job-memory", BYTES, &o->job_memory, "BYTES",
                "a job that takes more is ended as out of memory; default: no limit"),
-        OPTION("deadline", TEXT, &o->deadline_text, "WHEN",
-               "stop, keeping every job's state: after 2h30m, or at 2026-01-31T18:00:00Z"),
+        OPTION("deadline", CUSTOM, &o->deadline, "WHEN",
+               "stop, keeping every job's state: after 2h30m, or at 2026-01-31T18:00:00Z",
+               .set = set_deadline),
         OPTION("only", TEXT, &o->only, "CONDITIONS",
                "only jobs for which all hold: --only 'style_weight>=1, style=*starry*'"),
         OPTION("dry-run", FLAG, &o->dry_run, NULL, "check everything, say what would be done"),
@@ -59,47 +88,25 @@ size_t batch_options_rows(struct batch_options *o, struct argument rows[BATCH_OP
                "run PROGRAM render --into ... instead of this program"),
         OPTION("quiet", FLAG, &o->quiet, NULL, "no progress, only errors and the summary"),
     };
-    _Static_assert(sizeof table / sizeof *table <= BATCH_OPTIONS, "BATCH_OPTIONS is too small");
-    memcpy(rows, table, sizeof table);
-    return sizeof table / sizeof *table;
-}
-
-/* A time of day in UTC, or a duration from now. */
-static int parse_deadline(struct batch_options *options, struct error *err)
-{
-    const char *text = options->deadline_text;
-    double seconds, at;
-    if (!text)
-        return 0;
-    if (human_parse_duration(*text == '+' ? text + 1 : text, &seconds)) {
-        options->deadline = clock_seconds() + seconds;
-        return 0;
-    }
-    at = clock_parse_utc(text);
-    if (isnan(at))
-        return fail(err, E_INPUT,
-                    "--deadline must be a time from now, as 90m or 2h30m, or a UTC time, as "
-                    "2026-01-31T18:00:00Z, got '%s'",
-                    text);
-    options->deadline = clock_seconds() + at - clock_now();
-    return 0;
-}
-
-int batch_options_parse(int argc, char **argv, struct batch_options *options, bool *help,
-                        struct error *err)
-{
-    struct argument rows[BATCH_OPTIONS];
-    size_t count = batch_options_rows(options, rows);
-    struct operands operands = {
-        .list = &options->file, .min = 1, .max = 1, .names = "a sweep file, a manifest or a store"};
-    int status = arguments_parse(argc, argv, rows, count, &operands, help, err);
-    if (status != 0 || *help)
-        return status;
-    if (options->heartbeat * 4 > options->lost_after)
-        return fail(err, E_INPUT,
-                    "--lost-after must be at least 4 times --heartbeat: %g s is not, with %g s",
-                    options->lost_after, options->heartbeat);
-    return parse_deadline(options, err);
+    *form = (struct form){
+        .usage = "FILE|STORE [options]",
+        .text = "Renders every job of a sweep file or manifest that the store does not have yet, "
+                "each in\n"
+                "a process of its own; given a store, it goes on with the store's own sweep. "
+                "--ranks or\n"
+                "--hosts start mpirun; under an mpirun or srun of your own it takes its rank; "
+                "otherwise it\n"
+                "works alone. Whatever is killed on the way, the same command finishes what is "
+                "left.\n\n"
+                "Ctrl-C and SIGUSR1: every render keeps its state, and the batch ends with 75.",
+        .operands = OPERAND_SWEEP(&o->file),
+        .check = check,
+        .context = o,
+        .exit_codes =
+            "0 all done; 1 some jobs failed (listed); 2 wrong input; 3 disk, memory, a store "
+            "in use; 70 a bug; 75 interrupted, the same command goes on",
+    };
+    form_add(form, rows, sizeof rows / sizeof *rows);
 }
 
 char *program_path(void)

@@ -1,7 +1,6 @@
 /* atelier bench: how fast this machine evaluates, and where the time goes. */
 #include "command.h"
 
-#include "arguments.h"
 #include "clock.h"
 #include "conv.h"
 #include "kernels.h"
@@ -57,45 +56,45 @@ static int set_list(const struct argument *row, const char *text, struct error *
         if (end == text || (*end && *end != ',') || value < (long)row->low ||
             value > (long)row->high || list->count == LIST_MAX)
             return fail(err, E_INPUT,
-                        "%s must be up to %d whole numbers from %g to %g with commas between, "
+                        "--%s must be up to %d whole numbers from %g to %g with commas between, "
                         "got '%s'",
                         row->name, LIST_MAX, row->low, row->high, text);
         list->value[list->count++] = value;
         text = *end ? end + 1 : end;
     }
-    return list->count ? 0 : fail(err, E_INPUT, "%s has no number", row->name);
+    return list->count ? 0 : fail(err, E_INPUT, "--%s has no number", row->name);
 }
 
-enum { ROWS = 5 };
-
-static void make_rows(struct options *o, struct argument rows[ROWS])
+static void describe(struct options *o, struct form *form)
 {
-    rows[0] = (struct argument)OPTION("sizes", CUSTOM, &o->sizes, "LIST",
-                                      "sides of the square pictures, px (128,256,512)", .low = 32,
-                                      .high = 8192, .set = set_list);
-    rows[1] = (struct argument)OPTION("threads", CUSTOM, &o->threads, "LIST",
-                                      "numbers of threads (1 and all)", .low = 1, .high = 4096,
-                                      .set = set_list);
-    rows[2] = (struct argument)OPTION("precision", CHOICE, &o->precision, "WORD",
-                                      "all, f32 or bf16 (all)", .choices = "all f32 bf16");
-    rows[3] = (struct argument)OPTION("seconds", REAL, &o->seconds, "S",
-                                      "how long each row may take (2)", .low = 0.01, .high = 3600);
-    rows[4] = (struct argument)OPTION("json", FLAG, &o->json, NULL, "everything, as JSON");
+    const struct argument rows[] = {
+        OPTION("sizes", CUSTOM, &o->sizes, "LIST", "sides of the square pictures, px (128,256,512)",
+               .low = 32, .high = 8192, .set = set_list),
+        OPTION("threads", CUSTOM, &o->threads, "LIST", "numbers of threads (1 and all)", .low = 1,
+               .high = 4096, .set = set_list),
+        OPTION("precision", CHOICE, &o->precision, "WORD", "all, f32 or bf16 (all)",
+               .choices = "all f32 bf16"),
+        OPTION("seconds", REAL, &o->seconds, "S", "how long each row may take (2)", .low = 0.01,
+               .high = 3600),
+        OPTION("json", FLAG, &o->json, NULL, "everything, as JSON"),
+    };
+    *form = (struct form){
+        .usage = "[options]",
+        .text =
+            "Evaluates made-up pictures (keras preset: loss and gradient, block5_conv2 and five\n"
+            "style layers, builtin weights) and says how many evaluations a second this machine\n"
+            "does by size, precision and threads, and where the time goes. GFLOP/s count every\n"
+            "convolution as done the plain way: Winograd does a quarter of that, and so may pass\n"
+            "the peak, which a short loop of multiply-adds in registers measures.",
+        .exit_codes = "0 done; 2 wrong input; 3 memory",
+    };
+    form_add(form, rows, sizeof rows / sizeof *rows);
 }
 
-void help_bench(void)
+void describe_bench(struct form *form)
 {
-    struct options options = {0};
-    struct argument rows[ROWS];
-    make_rows(&options, rows);
-    printf("usage: atelier bench [options]\n\n"
-           "Evaluates made-up pictures (keras preset: loss and gradient, block5_conv2 and five\n"
-           "style layers, builtin weights) and says how many evaluations a second this machine\n"
-           "does by size, precision and threads, and where the time goes. GFLOP/s count every\n"
-           "convolution as done the plain way: Winograd does a quarter of that, and so may pass\n"
-           "the peak, which a short loop of multiply-adds in registers measures.\n\n");
-    arguments_print(rows, ROWS);
-    printf("\nexit codes: 0; 2 wrong input; 3 memory\n");
+    static struct options options;
+    describe(&options, form);
 }
 
 /* --- the peak --- */
@@ -353,18 +352,16 @@ done:
 int command_bench(int argc, char **argv)
 {
     int status = 0, all = threads_available();
-    bool help;
+    bool helped;
     struct error error = {0};
     struct options options = {
         .sizes = {{128, 256, 512}, 3}, .threads = {{1, all}, all > 1 ? 2 : 1}, .seconds = 2};
-    struct argument rows[ROWS];
+    struct form form;
     struct table table = {.options = &options};
-    make_rows(&options, rows);
-    TRY(arguments_parse(argc, argv, rows, ROWS, NULL, &help, &error));
-    if (help) {
-        help_bench();
+    describe(&options, &form);
+    TRY(command_parse(argc, argv, &form, &helped, &error));
+    if (helped)
         goto done;
-    }
     if (options.precision == 2 && conv_missing(ARITHMETIC_BF16)) {
         status = fail(&error, E_INPUT, "precision bf16 needs %s", conv_missing(ARITHMETIC_BF16));
         goto done;

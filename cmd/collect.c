@@ -1,7 +1,6 @@
 /* atelier collect: a store as tables for analysis. */
 #include "command.h"
 
-#include "arguments.h"
 #include "collect.h"
 #include "commit.h"
 #include "human.h"
@@ -15,52 +14,36 @@ struct request {
     bool images, quiet;
 };
 
-enum { ROWS = 5 };
-
-static void options(struct request *request, struct argument rows[ROWS])
+static void describe(struct request *request, struct form *form)
 {
-    const struct argument table[ROWS] = {
-        {.name = "output",
-         .type = ARGUMENT_TEXT,
-         .value = &request->output,
-         .word = "FILE",
-         .help = "file to write; STORE/sweep.h5 if not given"},
-        {.name = "images",
-         .type = ARGUMENT_FLAG,
-         .value = &request->images,
-         .help = "put the pictures into it, too"},
-        {.name = "csv",
-         .type = ARGUMENT_TEXT,
-         .value = &request->csv,
-         .word = "DIR",
-         .help = "also write DIR/runs.csv and DIR/history.csv"},
-        {.name = "tensorboard",
-         .type = ARGUMENT_TEXT,
-         .value = &request->tensorboard,
-         .word = "DIR",
-         .help = "also write event files for TensorBoard"},
-        {.name = "quiet",
-         .type = ARGUMENT_FLAG,
-         .value = &request->quiet,
-         .help = "say nothing unless something is wrong"},
+    const struct argument rows[] = {
+        OPTION("output", TEXT, &request->output, "FILE",
+               "file to write; STORE/sweep.h5 if not given"),
+        OPTION("images", FLAG, &request->images, NULL, "put the pictures into it, too"),
+        OPTION("csv", TEXT, &request->csv, "DIR", "also write DIR/runs.csv and DIR/history.csv"),
+        OPTION("tensorboard", TEXT, &request->tensorboard, "DIR",
+               "also write event files for TensorBoard"),
+        OPTION("quiet", FLAG, &request->quiet, NULL, "say nothing unless something is wrong"),
     };
-    for (int i = 0; i < ROWS; i++)
-        rows[i] = table[i];
+    *form = (struct form){
+        .usage = "STORE [options]",
+        .text = "Gathers the results of a sweep into one HDF5 file: /runs, a row a job with "
+                "parameters,\n"
+                "losses and costs; /history, the loss histories of all, one below the other. A "
+                "batch may\n"
+                "be at work meanwhile.",
+        .operands = OPERAND_STORE(&request->store),
+        .exit_codes =
+            "0 done; 1 done, but some results are unreadable (listed) and left out; 2 wrong "
+            "input; 3 disk or memory",
+    };
+    form_add(form, rows, sizeof rows / sizeof *rows);
 }
 
-void help_collect(void)
+void describe_collect(struct form *form)
 {
-    struct request request;
-    struct argument rows[ROWS];
-    options(&request, rows);
-    printf(
-        "usage: atelier collect STORE [options]\n\n"
-        "Gathers the results of a sweep into one HDF5 file: /runs, a row a job with parameters,\n"
-        "losses and costs; /history, the loss histories of all, one below the other. A batch may\n"
-        "be at work meanwhile.\n\n");
-    arguments_print(rows, ROWS);
-    printf("\nexit codes: 0 done; 1 done, but some results are unreadable (listed) and left out;\n"
-           "2 wrong input; 3 disk or memory\n");
+    static struct request request;
+    describe(&request, form);
 }
 
 static uint64_t file_bytes(const char *path)
@@ -142,8 +125,7 @@ done:
 int command_collect(int argc, char **argv)
 {
     struct request request = {0};
-    struct argument rows[ROWS];
-    options(&request, rows);
-    return command_on_store(argc, argv, &request.store,
-                            &(struct plain_command){rows, ROWS, help_collect, act, &request});
+    struct form form;
+    describe(&request, &form);
+    return command_perform(argc, argv, &form, act, &request);
 }

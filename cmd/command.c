@@ -1,25 +1,49 @@
 #include "command.h"
 
-#include <stdio.h>
+#include "complaints_print.h"
+#include "form_print.h"
+#include <string.h>
 
-int command_perform(int argc, char **argv, struct operands *operands,
-                    const struct plain_command *command)
+const struct command *command_find(const char *name)
 {
-    bool help;
-    struct error error = {0};
-    int status =
-        arguments_parse(argc, argv, command->rows, command->row_count, operands, &help, &error);
-    if (status == 0 && help)
-        command->help();
+    for (int i = 0; i < command_count; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int verdict(const char *command, const struct complaints *complaints, struct error *err)
+{
+    if (complaints->errors == 0)
+        return 0;
+    if (complaints->errors == 1)
+        return fail(err, E_INPUT, "%s", complaints->list[0].message);
+    complaints_print(complaints);
+    return fail(err, E_INPUT, "%zu errors; 'atelier help %s' explains its options",
+                complaints->errors, command);
+}
+
+int command_parse(int argc, char **argv, struct form *form, bool *helped, struct error *err)
+{
+    struct complaints complaints = {0};
+    int status = arguments_parse(argc, argv, form, helped, &complaints, err);
+    if (status == 0 && *helped)
+        form_print(stdout, argv[0], form);
     else if (status == 0)
-        status = command->act(command->request, &error);
-    if (error.code != 0)
-        fprintf(stderr, "atelier %s: %s\n", argv[0], error.message);
+        status = verdict(argv[0], &complaints, err);
+    complaints_release(&complaints);
     return status;
 }
 
-int command_on_store(int argc, char **argv, const char **store, const struct plain_command *command)
+int command_perform(int argc, char **argv, struct form *form,
+                    int (*act)(void *request, struct error *err), void *request)
 {
-    struct operands operands = {.list = store, .min = 1, .max = 1, .names = "STORE"};
-    return command_perform(argc, argv, &operands, command);
+    bool helped;
+    struct error error = {0};
+    int status = command_parse(argc, argv, form, &helped, &error);
+    if (status == 0 && !helped)
+        status = act(request, &error);
+    if (error.code != 0)
+        fprintf(stderr, "atelier %s: %s\n", argv[0], error.message);
+    return status;
 }

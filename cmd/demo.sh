@@ -11,16 +11,8 @@ cmake --preset release > /dev/null
 cmake --build --preset release
 
 out=build/demo
-samples=$PWD/tests/samples
 mkdir -p "$out"
-cat > "$out/sweep.yaml" <<END
-output: sweep
-defaults: {content: $samples/harbour.jpg, size: 256, iterations: 2, maxfun: 15}
-matrix:
-  style: [$samples/swirls.jpg, $samples/mosaic.jpg]
-  style_weight: [0.1, 1]
-END
-build/release/atelier batch "$out/sweep.yaml" --ranks 2
+build/release/atelier batch tests/samples/demo.yaml --output "$out/sweep" --ranks 2
 build/release/atelier report "$out/sweep" --quiet
 
 echo
@@ -28,4 +20,4 @@ echo "The pictures side by side, with their loss curves: open $PWD/$out/sweep/re
 echo "The store is $PWD/$out/sweep; its pictures:"
 find "$out/sweep/jobs" -name '*.png' | sort
 echo "The loss histories are beside them (.h5). The same command again renders nothing;"
-echo "add a style to $out/sweep.yaml and it renders only what is new."
+echo "add a style to tests/samples/demo.yaml and it renders only what is new."

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-size_t estimate_rows(struct estimate_options *o, struct argument rows[ESTIMATE_ROWS])
+void estimate_rows(struct estimate_options *o, struct form *form)
 {
-    const struct argument table[] = {
+    const struct argument rows[] = {
         OPTION("output", TEXT, &o->output, "DIR",
                "the store; default: what the sweep file says as `output`"),
         OPTION("nodes", WHOLE, &o->wish.nodes, "N", "machines; default 1", .low = 1,
@@ -36,9 +36,7 @@ size_t estimate_rows(struct estimate_options *o, struct argument rows[ESTIMATE_R
         OPTION("calibration", TEXT, &o->calibration, "FILE",
                "take another machine's measurements, from its cache folder"),
     };
-    _Static_assert(sizeof table / sizeof *table <= ESTIMATE_ROWS, "ESTIMATE_ROWS is too small");
-    memcpy(rows, table, sizeof table);
-    return sizeof table / sizeof *table;
+    form_add(form, rows, sizeof rows / sizeof *rows);
 }
 
 /* --- what there is to do --- */

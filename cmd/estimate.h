@@ -18,8 +18,7 @@ struct estimate_options {
 };
 
 /* The rows that plan and submit share. */
-enum { ESTIMATE_ROWS = 10 };
-size_t estimate_rows(struct estimate_options *options, struct argument rows[ESTIMATE_ROWS]);
+void estimate_rows(struct estimate_options *options, struct form *form);
 
 /* Quantiles of the jobs that are left. */
 struct spread {

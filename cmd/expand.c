@@ -1,7 +1,6 @@
 /* atelier expand: a sweep file as the list of its jobs. */
 #include "command.h"
 
-#include "arguments.h"
 #include "complaints_print.h"
 #include "manifest.h"
 #include "selection.h"
@@ -12,37 +11,37 @@
 #include <string.h>
 
 struct expanding {
-    const char *only;
+    const char *file, *only;
     bool count, json;
     struct job_list list;
     struct complaints complaints;
 };
 
-enum { EXPAND_ROWS = 3 };
-
-static void make_rows(struct expanding *expanding, struct argument rows[EXPAND_ROWS])
+static void describe(struct expanding *expanding, struct form *form)
 {
-    const struct argument all[EXPAND_ROWS] = {
+    const struct argument rows[] = {
         OPTION("count", FLAG, &expanding->count, NULL,
                "say how many jobs there are, what varies between them, and how much work they are"),
         OPTION("json", FLAG, &expanding->json, NULL, "the jobs, or what --count says, as JSON"),
         OPTION("only", TEXT, &expanding->only, "CONDITIONS",
                "only jobs for which they hold: 'style_weight>=1, style=starry.jpg, name~night'"),
     };
-    memcpy(rows, all, sizeof all);
+    *form = (struct form){
+        .usage = "FILE|STORE [options]",
+        .text =
+            "Checks a sweep file or a manifest and prints the manifest of its jobs: CSV, a row a\n"
+            "job, with ids. Reading that gives the same jobs again. A store stands for its own\n"
+            "manifest.",
+        .operands = OPERAND_SWEEP(&expanding->file),
+        .exit_codes = "0 done; 2 wrong input, all of it listed; 3 disk or memory",
+    };
+    form_add(form, rows, sizeof rows / sizeof *rows);
 }
 
-void help_expand(void)
+void describe_expand(struct form *form)
 {
-    struct expanding expanding = {0};
-    struct argument rows[EXPAND_ROWS];
-    make_rows(&expanding, rows);
-    printf("usage: atelier expand FILE|STORE [options]\n\n"
-           "Checks a sweep file or a manifest and prints the manifest of its jobs: CSV, a row a\n"
-           "job, with ids. Reading that gives the same jobs again. A store stands for its own\n"
-           "manifest.\n\n");
-    arguments_print(rows, EXPAND_ROWS);
-    printf("\nexit codes: 0 done; 2 wrong input, all of it listed; 3 disk or memory\n");
+    static struct expanding expanding;
+    describe(&expanding, form);
 }
 
 /* Leaves only the jobs that are asked for. */
@@ -72,20 +71,16 @@ static int print(const struct expanding *expanding, struct error *err)
 int command_expand(int argc, char **argv)
 {
     int status = 0;
-    bool help = false, is_store;
-    const char *file = NULL;
+    bool helped = false, is_store;
     char *found = NULL;
     struct error error = {0};
     struct expanding expanding = {0};
-    struct argument rows[EXPAND_ROWS];
-    struct operands operands = {.list = &file, .min = 1, .max = 1, .names = "FILE or STORE"};
-    make_rows(&expanding, rows);
-    TRY(arguments_parse(argc, argv, rows, EXPAND_ROWS, &operands, &help, &error));
-    if (help) {
-        help_expand();
+    struct form form;
+    describe(&expanding, &form);
+    TRY(command_parse(argc, argv, &form, &helped, &error));
+    if (helped)
         goto done;
-    }
-    TRY(sweep_file_find(file, &found, &is_store, &error));
+    TRY(sweep_file_find(expanding.file, &found, &is_store, &error));
     status = job_list_read(found, &expanding.list, &expanding.complaints, &error);
     complaints_print(&expanding.complaints);
     if (status == 0 && expanding.only)

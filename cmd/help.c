@@ -1,34 +1,181 @@
+/* atelier help: commands, options and values; the same as manual pages and as completion. */
 #include "command.h"
 
-#include <stdio.h>
+#include "completion.h"
+#include "form_print.h"
+#include "known.h"
+#include "manual.h"
+#include "options.h"
+#include <stdlib.h>
 #include <string.h>
 
-void help_overview(int to)
+const char help_about[] = "Renders neural style transfers (Gatys, Ecker & Bethge 2015): one "
+                          "picture, or sweeps of them by\n"
+                          "the thousand.";
+
+struct request {
+    const char *command, *folder;
+    bool man;
+    int completion; /* the position in "bash zsh"; -1: none */
+};
+
+static const char *command_names(void)
 {
-    FILE *out = to == 1 ? stdout : stderr;
-    fprintf(out, "atelier renders neural style transfers (Gatys, Ecker & Bethge 2015).\n\n"
-                 "usage: atelier COMMAND [options]\n\n");
-    for (int i = 0; i < command_count; i++)
-        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    fprintf(out,
-            "\n'atelier help COMMAND' explains one; 'atelier --version' says what it runs on.\n");
+    static char names[256];
+    *names = 0;
+    for (int i = 0; i < command_count; i++) {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", used ? " " : "", commands[i].name);
+    }
+    return names;
 }
 
-void help_help(void)
+static void check(void *context, const struct form *form, struct complaints *complaints)
 {
-    printf("usage: atelier help [COMMAND]\n\nExplains a command and its options, or lists them.\n");
+    const struct request *r = context;
+    (void)form;
+    if (r->man + (r->completion >= 0) + (r->folder != NULL) > 1)
+        complain(complaints, (struct origin){0},
+                 "--man, --completion and --write exclude each other");
+    if (r->command && (r->completion >= 0 || r->folder))
+        complain(complaints, (struct origin){0}, "--%s is for all commands together",
+                 r->folder ? "write" : "completion");
+}
+
+static void describe(struct request *r, struct form *form)
+{
+    const struct argument rows[] = {
+        OPTION("man", FLAG, &r->man, NULL,
+               "print the manual page: atelier help render --man | man -l -"),
+        OPTION("completion", CHOICE, &r->completion, "SHELL",
+               "print what a shell completes by: source <(atelier help --completion bash)",
+               .choices = "bash zsh"),
+        OPTION(
+            "write", TEXT, &r->folder, "DIR",
+            "write every manual page and completion to DIR/man, DIR/bash-completion and DIR/zsh"),
+    };
+    *form = (struct form){
+        .usage = "[COMMAND] [options]",
+        .text = "Explains a command and its options, or lists the commands and what values may be.",
+        .operands = {.list = &r->command,
+                     .max = 1,
+                     .names = "[COMMAND]",
+                     .words = "COMMAND",
+                     .choices = command_names()},
+        .check = check,
+        .context = r,
+    };
+    form_add(form, rows, sizeof rows / sizeof *rows);
+}
+
+void describe_help(struct form *form)
+{
+    static struct request request;
+    describe(&request, form);
+}
+
+/* --- on a terminal --- */
+
+void help_overview(FILE *to)
+{
+    fprintf(to, "%s\n\nusage: atelier COMMAND [options]\n\n", help_about);
+    for (int i = 0; i < command_count; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fputs("\n'atelier help COMMAND' explains one; 'atelier --version' says what it runs on.\n", to);
+}
+
+static int explain(const struct command *command)
+{
+    struct form form;
+    if (!command) {
+        help_overview(stdout);
+        putchar('\n');
+        options_print_tables(stdout);
+        return 0;
+    }
+    command->describe(&form);
+    form_print(stdout, command->name, &form);
+    return 0;
+}
+
+/* --- files --- */
+
+/* Caller closes; NULL: err says why. */
+static FILE *open_in(const char *folder, const char *below, const char *name, struct error *err)
+{
+    char *place = NULL, *path = NULL;
+    FILE *file = NULL;
+    if (asprintf(&place, "%s/%s", folder, below) < 0 || asprintf(&path, "%s/%s", place, name) < 0)
+        fail(err, E_ENVIRONMENT, "not enough memory");
+    else if (known_make_folder(place, err) == 0 && !(file = fopen(path, "we")))
+        fail_errno(err, "cannot write '%s'", path);
+    free(place);
+    free(path);
+    return file;
+}
+
+static int close_written(FILE *file, const char *folder, struct error *err)
+{
+    return fclose(file) == 0 ? 0 : fail_errno(err, "cannot write into '%s'", folder);
+}
+
+static int write_page(const char *folder, const struct command *command, struct error *err)
+{
+    char name[64];
+    snprintf(name, sizeof name, "atelier%s%s.1", command ? "-" : "", command ? command->name : "");
+    FILE *file = open_in(folder, "man/man1", name, err);
+    if (!file)
+        return err->code;
+    manual_write(file, command);
+    return close_written(file, folder, err);
+}
+
+static int write_completion(const char *folder, const char *below, const char *name,
+                            void (*write)(FILE *), struct error *err)
+{
+    FILE *file = open_in(folder, below, name, err);
+    if (!file)
+        return err->code;
+    write(file);
+    return close_written(file, folder, err);
+}
+
+static int write_all(const char *folder, struct error *err)
+{
+    int status = 0;
+    TRY(write_page(folder, NULL, err));
+    for (int i = 0; i < command_count; i++)
+        TRY(write_page(folder, &commands[i], err));
+    TRY(write_completion(folder, "bash-completion/completions", "atelier", completion_write_bash,
+                         err));
+    TRY(write_completion(folder, "zsh/site-functions", "_atelier", completion_write_zsh, err));
+done:
+    return status;
+}
+
+static int act(void *context, struct error *err)
+{
+    const struct request *r = context;
+    const struct command *command = r->command ? command_find(r->command) : NULL;
+    if (r->command && !command)
+        return unknown_command(r->command);
+    if (r->folder)
+        return write_all(r->folder, err);
+    if (r->completion >= 0)
+        (r->completion == 0 ? completion_write_bash : completion_write_zsh)(stdout);
+    else if (r->man)
+        manual_write(stdout, command);
+    else
+        return explain(command);
+    return 0;
 }
 
 int command_help(int argc, char **argv)
 {
-    if (argc < 2) {
-        help_overview(1);
-        return 0;
-    }
-    for (int i = 0; i < command_count; i++)
-        if (strcmp(argv[1], commands[i].name) == 0) {
-            commands[i].help();
-            return 0;
-        }
-    return unknown_command(argv[1]);
+    struct request request = {.completion = -1};
+    struct form form;
+    describe(&request, &form);
+    if (strcmp(argv[0], "help") != 0) /* --help or -h */
+        argv[0] = "help";
+    return command_perform(argc, argv, &form, act, &request);
 }

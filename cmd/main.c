@@ -6,22 +6,24 @@
 #include <string.h>
 
 const struct command commands[] = {
-    {"render", command_render, "render one picture: content, style, output", help_render},
-    {"expand", command_expand, "check a sweep file or manifest and list its jobs", help_expand},
-    {"batch", command_batch, "render a whole sweep, on one rank or many", help_batch},
+    {"render", command_render, "render one picture: content, style, output", describe_render},
+    {"expand", command_expand, "check a sweep file or manifest and list its jobs", describe_expand},
+    {"batch", command_batch, "render a whole sweep, on one rank or many", describe_batch},
     {"plan", command_plan, "predict time and memory of a sweep, and what to ask of Slurm",
-     help_plan},
-    {"submit", command_submit, "send a sweep to Slurm, and look after it there", help_submit},
-    {"status", command_status, "what of a sweep is done, running, failed, and why", help_status},
-    {"show", command_show, "print one result: parameters, facts, loss curve", help_show},
-    {"collect", command_collect, "gather a store into tables for analysis", help_collect},
+     describe_plan},
+    {"submit", command_submit, "send a sweep to Slurm, and look after it there", describe_submit},
+    {"status", command_status, "what of a sweep is done, running, failed, and why",
+     describe_status},
+    {"show", command_show, "print one result: parameters, facts, loss curve", describe_show},
+    {"collect", command_collect, "gather a store into tables for analysis", describe_collect},
     {"report", command_report, "show a sweep as a web page, a contact sheet or curves",
-     help_report},
-    {"verify", command_verify, "check every result of a store, and repair it", help_verify},
+     describe_report},
+    {"verify", command_verify, "check every result of a store, and repair it", describe_verify},
     {"bench", command_bench, "measure how fast this machine evaluates, and where time goes",
-     help_bench},
-    {"weights", command_weights, "list, fetch, identify and compare weight files", help_weights},
-    {"help", command_help, "explain a command and its options", help_help},
+     describe_bench},
+    {"weights", command_weights, "list, fetch, identify and compare weight files",
+     describe_weights},
+    {"help", command_help, "explain a command and its options", describe_help},
 };
 const int command_count = sizeof commands / sizeof *commands;
 
@@ -41,7 +43,7 @@ int unknown_command(const char *name)
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        help_overview(2);
+        help_overview(stderr);
         return 2;
     }
     openmp_set_up(argv);
@@ -52,8 +54,6 @@ int main(int argc, char **argv)
     }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         name = "help";
-    for (int i = 0; i < command_count; i++)
-        if (strcmp(name, commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
-    return unknown_command(name);
+    const struct command *command = command_find(name);
+    return command ? command->run(argc - 1, argv + 1) : unknown_command(name);
 }

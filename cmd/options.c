@@ -1,6 +1,10 @@
 #include "options.h"
 
+#include "form_print.h"
+#include "known.h"
+#include "layer_words.h"
 #include "numbers.h"
+#include "vgg19.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +16,6 @@ static void flag_name(enum param_id id, char text[OPTION_TEXT])
     for (char *c = text; *c; c++)
         if (*c == '_')
             *c = '-';
-}
-
-static int set_parameter(const struct argument *row, const char *text, struct error *err)
-{
-    const struct option *option = row->value;
-    return params_set(option->params, option->id, text, err);
 }
 
 void options_rephrase(struct error *err)
@@ -33,6 +31,15 @@ void options_rephrase(struct error *err)
         fail(err, err->code, "%s%s", flag, rest);
         return;
     }
+}
+
+static int set_parameter(const struct argument *row, const char *text, struct error *err)
+{
+    const struct option *option = row->value;
+    int status = params_set(option->params, option->id, text, err);
+    if (status != 0)
+        options_rephrase(err);
+    return status;
 }
 
 static const char *value_word(enum param_id id)
@@ -56,100 +63,140 @@ static const char *value_word(enum param_id id)
     return "";
 }
 
-void options_rows(struct params *params, struct option options[PARAM_COUNT],
-                  struct argument rows[PARAM_COUNT])
+/* The words that a parameter may be: its choices, or what stands for no file. */
+static void known_words(enum param_id id, char words[OPTION_WORDS])
+{
+    const struct param_info *info = &param_table[id];
+    snprintf(words, OPTION_WORDS, "%s",
+             info->choices ? info->choices
+             : info->words ? info->words
+                           : "");
+    for (int i = 0; id == PARAM_weights && i < known_file_count; i++) {
+        size_t used = strlen(words);
+        snprintf(words + used, OPTION_WORDS - used, " %s", known_files[i].name);
+    }
+}
+
+/* "a|b|c", "0 to 65535 px", "> 0"; "" where anything goes. */
+static void describe_range(const struct param_info *info, char *text, size_t size)
+{
+    char low[NUMBER_TEXT], high[NUMBER_TEXT];
+    const char *words = info->choices ? info->choices : info->words;
+    const char *unit = strcmp(info->unit, "1") == 0 ? "" : info->unit;
+    number_format(info->low, low);
+    number_format(info->high, high);
+    if (words) {
+        snprintf(text, size, "%s%s", words, info->choices ? "" : " FILE");
+        for (char *c = text; *c; c++)
+            *c = *c == ' ' ? '|' : *c;
+    } else if (isinf(info->low))
+        *text = 0;
+    else if (isinf(info->high))
+        snprintf(text, size, "%s %s%s%s", info->low_excluded ? ">" : ">=", low, *unit ? " " : "",
+                 unit);
+    else
+        snprintf(text, size, "%s to %s%s%s", low, high, *unit ? " " : "", unit);
+}
+
+static void describe_values(enum param_id id, char note[OPTION_NOTE])
+{
+    const struct param_info *info = &param_table[id];
+    char range[OPTION_NOTE / 2];
+    *note = 0;
+    if (info->type == PARAM_FLAG)
+        return;
+    describe_range(info, range, sizeof range);
+    snprintf(note, OPTION_NOTE, "%s%s%s%s", range, *range ? "; " : "",
+             param_from_preset(id) ? "set by the preset"
+             : info->text          ? "default "
+                                   : "required",
+             param_from_preset(id) || !info->text ? "" : info->text);
+}
+
+void options_add(struct params *params, struct option options[PARAM_COUNT], struct form *form)
 {
     for (int i = 0; i < PARAM_COUNT; i++) {
         enum param_id id = (enum param_id)i;
         const char *word = value_word(id);
-        options[i] = (struct option){.params = params, .id = id};
-        flag_name(id, options[i].flag);
-        rows[i] = (struct argument){.name = options[i].flag + 2,
+        struct option *option = &options[i];
+        if (i == 0)
+            form_part(form, "what picture it is");
+        else if (param_table[i].scope == SCOPE_RUN && param_table[i - 1].scope == SCOPE_JOB)
+            form_part(form, "how it is made");
+        *option = (struct option){.params = params, .id = id};
+        flag_name(id, option->flag);
+        describe_values(id, option->note);
+        known_words(id, option->words);
+        form_add(form,
+                 &(struct argument){.name = option->flag + 2,
                                     .type = ARGUMENT_CUSTOM,
-                                    .value = &options[i],
+                                    .value = option,
                                     .word = *word ? word : NULL,
                                     .help = param_table[i].help,
-                                    .set = set_parameter};
+                                    .note = option->note,
+                                    .choices = *option->words ? option->words : NULL,
+                                    .set = set_parameter},
+                 1);
     }
 }
 
-int options_parse(int argc, char **argv, struct params *params, bool *help, struct error *err)
-{
-    struct option options[PARAM_COUNT];
-    struct argument rows[PARAM_COUNT];
-    options_rows(params, options, rows);
-    return arguments_parse(argc, argv, rows, PARAM_COUNT, NULL, help, err);
-}
+/* --- tables --- */
 
-static void print_range(const struct param_info *info)
+static void print_values(FILE *to)
 {
-    if (info->choices) {
-        for (const char *c = info->choices; *c; c++)
-            putchar(*c == ' ' ? '|' : *c);
-        return;
+    fputs("words that parameters may be (weights and init also a file):\n", to);
+    for (int i = 0; i < PARAM_COUNT; i++) {
+        const struct param_info *info = &param_table[i];
+        if (info->choices || info->words)
+            fprintf(to, "  %-20s %s\n", info->name, info->choices ? info->choices : info->words);
     }
-    char low[NUMBER_TEXT], high[NUMBER_TEXT];
-    number_format(info->low, low);
-    number_format(info->high, high);
-    if (isinf(info->low))
-        return;
-    if (isinf(info->high))
-        printf("%s %s", info->low_excluded ? ">" : ">=", low);
-    else
-        printf("%s to %s", low, high);
-    if (*info->unit && strcmp(info->unit, "1") != 0)
-        printf(" %s", info->unit);
 }
 
-static void print_option(enum param_id id)
+void options_print_layers(FILE *to)
 {
-    const struct param_info *info = &param_table[id];
-    char flag[OPTION_TEXT];
-    flag_name(id, flag);
-    const char *word = value_word(id);
-    printf("  %s%s%s\n      %s\n", flag, *word ? " " : "", word, info->help);
-    bool ranged = info->choices || !isinf(info->low);
-    const char *text = param_from_preset(id) ? "set by the preset" : info->text;
-    if (info->type == PARAM_FLAG)
-        return;
-    printf("      ");
-    print_range(info);
-    printf("%s%s%s\n", ranged ? "; " : "",
-           !text                   ? "required"
-           : param_from_preset(id) ? ""
-                                   : "default ",
-           text ? text : "");
+    char words[LAYER_WORDS];
+    fputs("layers of VGG-19, after and before ReLU, poolings, and as Keras names them:\n", to);
+    for (int spelling = 0; spelling < LAYER_SPELLINGS; spelling++) {
+        layer_words_of(spelling, words);
+        print_wrapped(to, "  ", words);
+    }
 }
 
-static void print_presets(void)
+static bool same_in_all(enum param_id id)
 {
-    static const char *const names[PRESETS] = {"balanced", "keras", "gdl", "gatys", "johnson"};
-    printf("\nwhat the presets set:\n  %-16s", "");
-    for (int p = 0; p < PRESETS; p++)
-        printf("%-10s", names[p]);
-    putchar('\n');
+    for (int p = 1; p < PRESETS; p++)
+        if (strcmp(preset_default(p, id), preset_default(0, id)) != 0)
+            return false;
+    return true;
+}
+
+void options_print_presets(FILE *to)
+{
+    fprintf(to, "what the presets set:\n  %-16s", "");
+    for (const char *name = param_table[PARAM_preset].choices; *name;) {
+        size_t length = strcspn(name, " ");
+        fprintf(to, "%-*.*s", name[length] ? 10 : (int)length, (int)length, name);
+        name += length + (name[length] == ' ');
+    }
+    fputc('\n', to);
     for (int i = 0; i < PARAM_COUNT; i++) {
         enum param_id id = (enum param_id)i;
-        if (!param_from_preset(id) || id == PARAM_style_layers)
+        if (!param_from_preset(id))
             continue;
-        printf("  %-16s", param_table[id].name);
-        for (int p = 0; p < PRESETS; p++)
-            printf("%-10s", preset_default(p, id));
-        putchar('\n');
+        fprintf(to, "  %-16s", param_table[id].name);
+        if (same_in_all(id))
+            fprintf(to, "%s in all of them", preset_default(0, id));
+        for (int p = 0; p < PRESETS && !same_in_all(id); p++)
+            fprintf(to, "%-*s", p + 1 < PRESETS ? 10 : 0, preset_default(p, id));
+        fputc('\n', to);
     }
-    printf("  %-16s%s in all of them\n", "style_layers",
-           preset_default(PRESET_BALANCED, PARAM_style_layers));
 }
 
-void options_print(void)
+void options_print_tables(FILE *to)
 {
-    printf("what picture it is:\n");
-    for (int i = 0; i < PARAM_COUNT; i++)
-        if (param_table[i].scope == SCOPE_JOB)
-            print_option((enum param_id)i);
-    printf("\nhow it is made:\n");
-    for (int i = 0; i < PARAM_COUNT; i++)
-        if (param_table[i].scope == SCOPE_RUN)
-            print_option((enum param_id)i);
-    print_presets();
+    print_values(to);
+    fputc('\n', to);
+    options_print_presets(to);
+    fputc('\n', to);
+    options_print_layers(to);
 }

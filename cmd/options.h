@@ -5,30 +5,29 @@
 #include "arguments.h"
 #include "params.h"
 
-enum { OPTION_TEXT = 40 };
+enum { OPTION_TEXT = 40, OPTION_NOTE = 160, OPTION_WORDS = 512 };
 
 /* What a row of the parameter table is as an option. */
 struct option {
     struct params *params;
     enum param_id id;
-    char flag[OPTION_TEXT]; /* --style-weight */
+    char flag[OPTION_TEXT];   /* --style-weight */
+    char note[OPTION_NOTE];   /* "0 to 65535 px; default 512" */
+    char words[OPTION_WORDS]; /* that it may be, as far as they have names */
 };
 
-/* The parameter table as rows for arguments_parse, which a command may put beside its own. They set
- * params and borrow options. */
-void options_rows(struct params *params, struct option options[PARAM_COUNT],
-                  struct argument rows[PARAM_COUNT]);
-
-/* Parses `--style-weight 10`, `--style-weight=10`, `--style_weight 10` and `--fresh` (yes) from
- * argv[1] on: arguments_parse with these rows.
- * Errors: E_INPUT, naming the flag: unknown (with the nearest), without its value, out of range. */
-int options_parse(int argc, char **argv, struct params *params, bool *help, struct error *err);
+/* The parameter table as rows of a form, in its parts: what picture it is, how it is made. They set
+ * params, `--style-weight 10` and `--style_weight=10` alike, and borrow options. */
+void options_add(struct params *params, struct option options[PARAM_COUNT], struct form *form);
 
 /* Makes an error about a parameter one about its flag: "style_weight must be ..." becomes
  * "--style-weight must be ...". */
 void options_rephrase(struct error *err);
 
-/* The flags as a table for people: names, values, ranges, defaults, help; to stdout. */
-void options_print(void);
+/* Every word that a parameter may be, VGG-19's layers, and what the presets set: tables for people.
+ * Checked by: test_lists_every_choice_layer_and_preset in tests/cmd/test_hands.py */
+void options_print_layers(FILE *to);
+void options_print_presets(FILE *to);
+void options_print_tables(FILE *to); /* all three */
 
 #endif

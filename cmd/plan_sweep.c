@@ -15,29 +15,30 @@ struct options {
     const char *path;
 };
 
-enum { ROWS = ESTIMATE_ROWS + 2 };
-
-static size_t make_rows(struct options *options, struct argument rows[ROWS])
+static void describe(struct options *options, struct form *form)
 {
-    size_t count = estimate_rows(&options->estimate, rows);
-    rows[count++] = (struct argument)OPTION("partition", TEXT, &options->partition, "NAME",
-                                            "Slurm's, whose nodes and time limit count");
-    rows[count++] = (struct argument)OPTION("json", FLAG, &options->json, NULL,
-                                            "everything, every job included, as JSON");
-    return count;
+    const struct argument rows[] = {
+        OPTION("partition", TEXT, &options->partition, "NAME",
+               "Slurm's, whose nodes and time limit count"),
+        OPTION("json", FLAG, &options->json, NULL, "everything, every job included, as JSON"),
+    };
+    *form = (struct form){
+        .usage = "FILE|STORE [options]",
+        .text = "Predicts seconds and memory of every job that is not done yet, the whole work and "
+                "the\n"
+                "time until all is done, and what to ask of Slurm. The first time on a kind of "
+                "machine\n"
+                "it measures for some seconds; finished jobs of the store correct it.",
+        .operands = OPERAND_SWEEP(&options->path),
+    };
+    estimate_rows(&options->estimate, form);
+    form_add(form, rows, sizeof rows / sizeof *rows);
 }
 
-void help_plan(void)
+void describe_plan(struct form *form)
 {
-    struct options options = {0};
-    struct argument rows[ROWS];
-    size_t count = make_rows(&options, rows);
-    printf("usage: atelier plan FILE|STORE [options]\n\n"
-           "Predicts seconds and memory of every job that is not done yet, the whole work and the\n"
-           "time until all is done, and what to ask of Slurm. The first time on a kind of machine\n"
-           "it measures for some seconds; finished jobs of the store correct it.\n\n");
-    arguments_print(rows, count);
-    printf("\nexit codes: 0; 2 wrong input; 3 disk or memory\n");
+    static struct options options;
+    describe(&options, form);
 }
 
 /* --- JSON --- */
@@ -102,19 +103,16 @@ static int print_json(const struct estimate *e, struct error *err)
 int command_plan(int argc, char **argv)
 {
     int status = 0;
-    bool help;
+    bool helped;
     struct error error = {0};
     struct options options = {0};
-    struct argument rows[ROWS];
-    struct operands operands = {
-        .list = &options.path, .min = 1, .max = 1, .names = "a sweep file, a manifest or a store"};
+    struct form form;
     struct estimate estimate = {0};
     struct node node = {0};
-    TRY(arguments_parse(argc, argv, rows, make_rows(&options, rows), &operands, &help, &error));
-    if (help) {
-        help_plan();
+    describe(&options, &form);
+    TRY(command_parse(argc, argv, &form, &helped, &error));
+    if (helped)
         goto done;
-    }
     site_node(options.partition, &node);
     TRY(estimate_make(options.path, &options.estimate, &node, &estimate, &error));
     if (options.json)

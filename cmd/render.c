@@ -18,6 +18,7 @@
 #include "stop.h"
 #include "threads.h"
 #include "weights.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +27,13 @@
 /* What a render is told beside its parameters. */
 struct errand {
     const char *into, *id, *name; /* the store, the job; NULL: none */
+    const char *pictures[2];      /* content and style, where they came without their options */
 };
 
 /* Everything one render holds. */
 struct work {
     struct params params;
+    struct option options[PARAM_COUNT];
     struct errand errand;
     struct into into; /* in use if there is a store */
     bool done_before, done_elsewhere;
@@ -49,36 +52,123 @@ struct work {
     double row_told;           /* clock, when the leash's holder was told of a row */
 };
 
-enum { OWN_OPTIONS = 3 };
-
-static void own_options(struct errand *errand, struct argument rows[OWN_OPTIONS])
+/* A picture that stands without its option. */
+static void take_picture(struct work *work, const struct form *form, enum param_id id, size_t index,
+                         struct complaints *complaints)
 {
-    const struct argument own[OWN_OPTIONS] = {
+    struct error error;
+    const char *name = param_table[id].name;
+    if (index >= form->operands.count)
+        return;
+    const char *picture = form->operands.list[index];
+    if (work->params.source[id] == SOURCE_GIVEN)
+        complain(complaints, (struct origin){0}, "there are two %s pictures: '%s', and --%s '%s'",
+                 name, picture, name, params_text(&work->params, id));
+    else if (params_set(&work->params, id, picture, &error) != 0)
+        complain(complaints, (struct origin){0}, "%s", error.message);
+}
+
+static void check_files(const struct work *work, struct complaints *complaints)
+{
+    static const enum param_id inputs[] = {PARAM_content, PARAM_style};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        if (work->params.source[inputs[i]] == SOURCE_GIVEN &&
+            access(params_text(&work->params, inputs[i]), R_OK) != 0)
+            complain(complaints, (struct origin){0}, "cannot open the %s picture '%s': %s",
+                     param_table[inputs[i]].name, params_text(&work->params, inputs[i]),
+                     strerror(errno));
+}
+
+/* Words behind unknown options may be the pictures that seem to be missing. */
+static void check_required(const struct work *work, const struct form *form,
+                           struct complaints *complaints)
+{
+    size_t doubtful = form->operands.doubtful;
+    for (int id = 0; id < PARAM_COUNT; id++) {
+        bool picture = id == PARAM_content || id == PARAM_style;
+        if (param_table[id].text || work->params.source[id] == SOURCE_GIVEN ||
+            (id == PARAM_output && work->errand.into))
+            continue;
+        if (picture && doubtful > 0)
+            doubtful--;
+        else
+            complain(complaints, (struct origin){0}, "%s is missing: %s", param_table[id].name,
+                     param_table[id].help);
+    }
+}
+
+static void check_errand(const struct work *work, struct complaints *complaints)
+{
+    const struct errand *e = &work->errand;
+    struct origin line = {0};
+    if (e->into && work->params.source[PARAM_output] == SOURCE_GIVEN)
+        complain(complaints, line, "--into and --output exclude each other");
+    if (e->into && !e->id)
+        complain(complaints, line, "--into needs --id, the job's id");
+    if (!e->into && (e->id || e->name))
+        complain(complaints, line, "--%s needs --into, the job's store", e->id ? "id" : "name");
+    if (e->into && work->params.source[PARAM_save_every] == SOURCE_GIVEN &&
+        work->params.save_every > 0)
+        complain(complaints, line,
+                 "--save-every does not go with --into: a store keeps one picture of a job");
+}
+
+static void check(void *context, const struct form *form, struct complaints *complaints)
+{
+    struct work *work = context;
+    take_picture(work, form, PARAM_content, 0, complaints);
+    take_picture(work, form, PARAM_style, 1, complaints);
+    check_required(work, form, complaints);
+    check_errand(work, complaints);
+    if (complaints->errors > 0)
+        check_files(work, complaints);
+}
+
+static void print_tables(FILE *to)
+{
+    options_print_presets(to);
+    fputc('\n', to);
+    options_print_layers(to);
+}
+
+static void describe(struct work *work, struct form *form)
+{
+    struct errand *errand = &work->errand;
+    const struct argument rows[] = {
         OPTION("into", TEXT, &errand->into, "STORE",
                "render a job of this store, in place of --output"),
         OPTION("id", TEXT, &errand->id, "ID", "the job's id, which must be that of the parameters"),
         OPTION("name", TEXT, &errand->name, "TEXT", "the job's name, for its result")};
-    memcpy(rows, own, sizeof own);
+    *form = (struct form){
+        .usage = "CONTENT STYLE -o FILE.png [options]\n"
+                 "--content FILE --style FILE --output FILE.png [options]\n"
+                 "--content FILE --style FILE --into STORE --id ID [options]",
+        .text =
+            "Renders the content picture in the style of the other, writes FILE.png and, beside "
+            "it,\n"
+            "FILE.h5 with the loss history and all that made it. Interrupted (Ctrl-C, SIGTERM,\n"
+            "SIGUSR1) it leaves FILE.checkpoint.h5 and exits with 75; the same command goes on.\n"
+            "The third form makes one job of a sweep, as its log's first line says.",
+        .operands = {.list = errand->pictures,
+                     .max = 2,
+                     .names = "CONTENT STYLE and no more; the "
+                              "picture to write comes after -o",
+                     .words = "FILE"},
+        .check = check,
+        .context = work,
+        .tables = print_tables,
+        .exit_codes = "0 done; 1 the losses are not finite; 2 wrong input; 3 disk or memory; 75 "
+                      "interrupted, the same command goes on",
+    };
+    options_add(&work->params, work->options, form);
+    form_part(form, "a job of a store");
+    form_add(form, rows, sizeof rows / sizeof *rows);
 }
 
-void help_render(void)
+void describe_render(struct form *form)
 {
-    printf(
-        "usage: atelier render --content FILE --style FILE --output FILE.png [options]\n"
-        "       atelier render --content FILE --style FILE --into STORE --id ID [options]\n\n"
-        "Renders the content picture in the style of the other, writes FILE.png and, beside it,\n"
-        "FILE.h5 with the loss history and all that made it. Interrupted (Ctrl-C, SIGTERM,\n"
-        "SIGUSR1) it leaves FILE.checkpoint.h5 and exits with 75; the same command goes on.\n"
-        "The second form makes one job of a sweep, as its log's first line says.\n\n");
-    struct errand errand;
-    struct argument rows[OWN_OPTIONS];
-    own_options(&errand, rows);
-    printf("a job of a store:\n");
-    arguments_print(rows, OWN_OPTIONS);
-    putchar('\n');
-    options_print();
-    printf("\nexit codes: 0 done; 1 the losses are not finite; 2 wrong input; 3 disk or memory;\n"
-           "75 interrupted, the same command goes on\n");
+    static struct work work;
+    describe(&work, form);
 }
 
 static const double row_every_s = 0.2;
@@ -159,23 +249,6 @@ static int look_for_checkpoint(struct work *work, struct error *err)
     return 0;
 }
 
-static int check_errand(const struct work *work, struct error *err)
-{
-    const struct errand *e = &work->errand;
-    bool output = work->params.source[PARAM_output] == SOURCE_GIVEN;
-    if (e->into && output)
-        return fail(err, E_INPUT, "--into and --output exclude each other");
-    if (e->into && !e->id)
-        return fail(err, E_INPUT, "--into needs --id, the job's id");
-    if (!e->into && (e->id || e->name))
-        return fail(err, E_INPUT, "--%s needs --into, the job's store", e->id ? "id" : "name");
-    if (e->into && work->params.save_every > 0)
-        return fail(err, E_INPUT,
-                    "--save-every does not go with --into: a store keeps one picture "
-                    "of a job");
-    return 0;
-}
-
 /* Opens the store's side of it; the log begins, unless there is nothing to do. */
 static int prepare_job(int argc, char **argv, struct work *work, struct error *err)
 {
@@ -236,7 +309,6 @@ static int prepare(int argc, char **argv, struct work *work, struct error *err)
 {
     int status = 0;
     bool job = work->errand.into != NULL;
-    TRY(check_errand(work, err));
     TRY(job ? params_resolve_job(&work->params, err) : params_resolve(&work->params, err));
     stop_install();
     threads_use((int)work->params.threads);
@@ -463,25 +535,16 @@ static void release(struct work *work)
     image_release(&work->image);
 }
 
-static int parse(int argc, char **argv, struct work *work, bool *help, struct error *err)
-{
-    struct option options[PARAM_COUNT];
-    struct argument rows[PARAM_COUNT + OWN_OPTIONS];
-    options_rows(&work->params, options, rows);
-    own_options(&work->errand, rows + PARAM_COUNT);
-    return arguments_parse(argc, argv, rows, PARAM_COUNT + OWN_OPTIONS, NULL, help, err);
-}
-
 static int run(int argc, char **argv, struct work *work, struct error *err)
 {
     int status = 0;
-    bool help;
+    bool helped;
+    struct form form;
+    describe(work, &form);
     TRY(leash_begin(err));
-    TRY(parse(argc, argv, work, &help, err));
-    if (help) {
-        help_render();
+    TRY(command_parse(argc, argv, &form, &helped, err));
+    if (helped)
         return 0;
-    }
     TRY(prepare(argc, argv, work, err));
     if (work->done_before)
         progress_say(&work->progress, "job %s is done already: %s", work->into.id,

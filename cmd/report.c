@@ -2,7 +2,6 @@
  * curves for papers and slides. */
 #include "command.h"
 
-#include "arguments.h"
 #include "clock.h"
 #include "commit.h"
 #include "curves_draw.h"
@@ -24,12 +23,9 @@ struct request {
     bool embed, quiet;
 };
 
-enum { ROWS_MOST = 16 };
-
-/* Fills rows [ROWS_MOST]; returns how many. */
-static size_t make_table(struct request *r, struct argument *rows)
+static void describe(struct request *r, struct form *form)
 {
-    const struct argument table[] = {
+    const struct argument rows[] = {
         OPTION("output", TEXT, &r->output, "FILE", "the page; default STORE/report.html"),
         OPTION("embed", FLAG, &r->embed, NULL,
                "put the full pictures inside, too; else they are linked"),
@@ -49,30 +45,22 @@ static size_t make_table(struct request *r, struct argument *rows)
         OPTION("linear", FLAG, &r->curves.linear, NULL, "of --curves: no logarithms"),
         OPTION("quiet", FLAG, &r->quiet, NULL, "say nothing when it is done"),
     };
-    memcpy(rows, table, sizeof table);
-    return sizeof table / sizeof *table;
+    *form = (struct form){
+        .usage = "STORE [options]",
+        .text =
+            "Writes STORE/report.html: one page that opens from disk in any browser, with the\n"
+            "contact sheet, loss curves, a table of runs, failures and their reasons, times, and\n"
+            "how it was made. It may be written at any time, while a batch is at work, too.\n"
+            "With --sheet or --curves only those are written, unless --output asks for the page.",
+        .operands = OPERAND_STORE(&r->store),
+    };
+    form_add(form, rows, sizeof rows / sizeof *rows);
 }
 
-void help_report(void)
+void describe_report(struct form *form)
 {
-    struct request request = {0};
-    struct argument rows[ROWS_MOST];
-    size_t count = make_table(&request, rows);
-    printf(
-        "usage: atelier report STORE [options]\n\n"
-        "Writes STORE/report.html: one page that opens from disk in any browser, with the\n"
-        "contact sheet, loss curves, a table of runs, failures and their reasons, times, and\n"
-        "how it was made. It may be written at any time, while a batch is at work, too.\n"
-        "With --sheet or --curves only those are written, unless --output asks for the page.\n\n");
-    arguments_print(rows, count);
-}
-
-static int parse(int argc, char **argv, struct request *request, bool *help, struct error *err)
-{
-    struct argument rows[ROWS_MOST];
-    size_t count = make_table(request, rows);
-    struct operands operands = {.list = &request->store, .min = 1, .max = 1, .names = "STORE"};
-    return arguments_parse(argc, argv, rows, count, &operands, help, err);
+    static struct request request;
+    describe(&request, form);
 }
 
 static uint64_t file_bytes(const char *path)
@@ -145,11 +133,13 @@ done:
     return status;
 }
 
-static int act(const struct request *request, struct error *err)
+static int act(void *context, struct error *err)
 {
+    struct request *request = context;
     int status;
     struct runs runs = {0};
     struct axes axes = {0};
+    request->curves.by = (enum curves_by)request->by;
     TRY(runs_read(request->store, &runs, err));
     TRY(axes_choose(&runs, &request->wish, &axes, err));
     if (request->sheet || request->curves_file)
@@ -164,18 +154,8 @@ done:
 
 int command_report(int argc, char **argv)
 {
-    int status;
-    bool help = false;
     struct request request = {.curves.loss = "total"};
-    struct error error = {0};
-    TRY(parse(argc, argv, &request, &help, &error));
-    request.curves.by = (enum curves_by)request.by;
-    if (help)
-        help_report();
-    else
-        status = act(&request, &error);
-done:
-    if (status != 0)
-        fprintf(stderr, "atelier report: %s\n", error.message);
-    return status;
+    struct form form;
+    describe(&request, &form);
+    return command_perform(argc, argv, &form, act, &request);
 }

@@ -1,7 +1,6 @@
 /* atelier show: what one result says, and its loss curve. */
 #include "command.h"
 
-#include "arguments.h"
 #include "chart.h"
 #include "human.h"
 #include "numbers.h"
@@ -19,35 +18,30 @@ struct request {
     bool all;
 };
 
-enum { ROWS = 2, CHART_ROWS = 12, LABEL = 11, NAME = 21, WIDEST = 120 };
+enum { CHART_ROWS = 12, LABEL = 11, NAME = 21, WIDEST = 120 };
 
-static void options(struct request *request, struct argument rows[ROWS])
+static void describe(struct request *request, struct form *form)
 {
-    const struct argument table[ROWS] = {
-        {.name = "curve",
-         .type = ARGUMENT_TEXT,
-         .value = &request->curve,
-         .word = "COLUMN",
-         .help = "what to draw: total (if not given), style, style_relu3_1, step, ..."},
-        {.name = "all",
-         .type = ARGUMENT_FLAG,
-         .value = &request->all,
-         .help = "list every parameter, digest and library"},
+    const struct argument rows[] = {
+        OPTION("curve", TEXT, &request->curve, "COLUMN",
+               "what to draw: total (if not given), style, style_relu3_1, step, ..."),
+        OPTION("all", FLAG, &request->all, NULL, "list every parameter, digest and library"),
     };
-    for (int i = 0; i < ROWS; i++)
-        rows[i] = table[i];
+    *form = (struct form){
+        .usage = "RESULT.h5 [options]",
+        .text = "Prints what a result (or the checkpoint of an unfinished render) says: its "
+                "parameters,\n"
+                "what came of it, and a loss curve.",
+        .operands =
+            {.list = &request->file, .min = 1, .max = 1, .names = "RESULT.h5", .words = "FILE"},
+    };
+    form_add(form, rows, sizeof rows / sizeof *rows);
 }
 
-void help_show(void)
+void describe_show(struct form *form)
 {
-    struct request request;
-    struct argument rows[ROWS];
-    options(&request, rows);
-    printf(
-        "usage: atelier show RESULT.h5 [options]\n\n"
-        "Prints what a result (or the checkpoint of an unfinished render) says: its parameters,\n"
-        "what came of it, and a loss curve.\n\n");
-    arguments_print(rows, ROWS);
+    static struct request request;
+    describe(&request, form);
 }
 
 /* Texts of the file ---------------------------------------------------------------------------- */
@@ -290,9 +284,7 @@ static int act(void *request, struct error *err)
 int command_show(int argc, char **argv)
 {
     struct request request = {.curve = "total"};
-    struct argument rows[ROWS];
-    struct operands operands = {.list = &request.file, .min = 1, .max = 1, .names = "RESULT.h5"};
-    options(&request, rows);
-    return command_perform(argc, argv, &operands,
-                           &(struct plain_command){rows, ROWS, help_show, act, &request});
+    struct form form;
+    describe(&request, &form);
+    return command_perform(argc, argv, &form, act, &request);
 }

@@ -1,7 +1,6 @@
 /* atelier status: where a sweep stands, from the store's files alone. */
 #include "status.h"
 
-#include "arguments.h"
 #include "command.h"
 #include "terminal.h"
 #include <stdlib.h>
@@ -15,38 +14,32 @@ struct request {
     bool watch, json, all;
 };
 
-enum { ROWS = 3, SHOWN = 10, WATCH_SECONDS = 2, LOG_TAIL = 4096 };
+enum { SHOWN = 10, WATCH_SECONDS = 2, LOG_TAIL = 4096 };
 
-static void options(struct request *request, struct argument rows[ROWS])
+static void describe(struct request *request, struct form *form)
 {
-    const struct argument table[ROWS] = {
-        {.name = "watch",
-         .type = ARGUMENT_FLAG,
-         .value = &request->watch,
-         .help = "refresh it every 2 seconds, until nothing is left to do"},
-        {.name = "json",
-         .type = ARGUMENT_FLAG,
-         .value = &request->json,
-         .help = "print it as JSON, complete"},
-        {.name = "all",
-         .type = ARGUMENT_FLAG,
-         .value = &request->all,
-         .help = "list every running and failed job, not only the first 10"},
+    const struct argument rows[] = {
+        OPTION("watch", FLAG, &request->watch, NULL,
+               "refresh it every 2 seconds, until nothing is left to do"),
+        OPTION("json", FLAG, &request->json, NULL, "print it as JSON, complete"),
+        OPTION("all", FLAG, &request->all, NULL,
+               "list every running and failed job, not only the first 10"),
     };
-    for (int i = 0; i < ROWS; i++)
-        rows[i] = table[i];
+    *form = (struct form){
+        .usage = "STORE [options]",
+        .text =
+            "Tells what is done, running, waiting and failed, why, and when it will end: while a\n"
+            "batch is at work, after it, or after it was killed. Reads files only.",
+        .operands = OPERAND_STORE(&request->store),
+        .exit_codes = "0 it could be told; 2 no store; 3 the store cannot be read",
+    };
+    form_add(form, rows, sizeof rows / sizeof *rows);
 }
 
-void help_status(void)
+void describe_status(struct form *form)
 {
-    struct request request;
-    struct argument rows[ROWS];
-    options(&request, rows);
-    printf("usage: atelier status STORE [options]\n\n"
-           "Tells what is done, running, waiting and failed, why, and when it will end: while a\n"
-           "batch is at work, after it, or after it was killed. Reads files only.\n\n");
-    arguments_print(rows, ROWS);
-    printf("\nexit codes: 0 it could be told; 2 no store; 3 the store cannot be read\n");
+    static struct request request;
+    describe(&request, form);
 }
 
 /* Looking -------------------------------------------------------------------------------------- */
@@ -244,8 +237,7 @@ done:
 int command_status(int argc, char **argv)
 {
     struct request request = {0};
-    struct argument rows[ROWS];
-    options(&request, rows);
-    return command_on_store(argc, argv, &request.store,
-                            &(struct plain_command){rows, ROWS, help_status, act, &request});
+    struct form form;
+    describe(&request, &form);
+    return command_perform(argc, argv, &form, act, &request);
 }

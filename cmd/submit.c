@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WORDS_MOST = 128, ROWS = ESTIMATE_ROWS + 24 };
+enum { WORDS_MOST = 128 };
 
 struct options {
     struct estimate_options estimate;
@@ -29,9 +29,9 @@ struct options {
 
 /* --- the table --- */
 
-static size_t make_rows(struct options *o, struct argument rows[ROWS])
+static void describe(struct options *o, struct form *form)
 {
-    const struct argument table[] = {
+    const struct argument rows[] = {
         OPTION("ntasks-per-node", WHOLE, &o->estimate.wish.workers, "N", "the same as --workers",
                .low = 1, .high = 4096),
         OPTION("cpus-per-task", WHOLE, &o->estimate.wish.threads, "N", "the same as --threads",
@@ -72,25 +72,25 @@ static size_t make_rows(struct options *o, struct argument rows[ROWS])
         OPTION("advance", FLAG, &o->advance, NULL,
                "how far the store has come, as the script compares it"),
     };
-    _Static_assert(sizeof table / sizeof *table <= ROWS - ESTIMATE_ROWS, "ROWS is too small");
-    size_t count = estimate_rows(&o->estimate, rows);
-    memcpy(rows + count, table, sizeof table);
-    return count + sizeof table / sizeof *table;
+    *form = (struct form){
+        .usage = "FILE|STORE [options] [-- OPTIONS OF SBATCH]\nSTORE --status|--cancel",
+        .text =
+            "Submits a sweep to Slurm: time, memory, workers and threads come from the prediction\n"
+            "(atelier plan) unless given. The script is kept in STORE/slurm. Interrupted by the "
+            "time\n"
+            "limit it keeps every render's state and is started again until all is done.",
+        .operands = OPERAND_SWEEP(o->words),
+        .exit_codes = "0 done; 2 wrong input, or Slurm refuses; 3 disk, memory, no Slurm",
+    };
+    form->operands.max = 1 + WORDS_MOST;
+    estimate_rows(&o->estimate, form);
+    form_add(form, rows, sizeof rows / sizeof *rows);
 }
 
-void help_submit(void)
+void describe_submit(struct form *form)
 {
-    struct options options = {0};
-    struct argument rows[ROWS];
-    size_t count = make_rows(&options, rows);
-    printf(
-        "usage: atelier submit FILE|STORE [options] [-- OPTIONS OF SBATCH]\n"
-        "       atelier submit STORE --status | --cancel\n\n"
-        "Submits a sweep to Slurm: time, memory, workers and threads come from the prediction\n"
-        "(atelier plan) unless given. The script is kept in STORE/slurm. Interrupted by the time\n"
-        "limit it keeps every render's state and is started again until all is done.\n\n");
-    arguments_print(rows, count);
-    printf("\nexit codes: 0; 2 wrong input, or Slurm refuses; 3 disk, memory, no Slurm\n");
+    static struct options options;
+    describe(&options, form);
 }
 
 /* --- the script --- */
@@ -463,23 +463,20 @@ done:
 int command_submit(int argc, char **argv)
 {
     int status = 0;
-    bool help;
+    bool helped;
     struct error error = {0};
     struct options options = {.restarts = 20};
-    struct argument rows[ROWS];
-    struct operands operands = {.list = options.words,
-                                .min = 1,
-                                .max = 1 + WORDS_MOST,
-                                .names = "a sweep file, a manifest or a store"};
-    TRY(arguments_parse(argc, argv, rows, make_rows(&options, rows), &operands, &help, &error));
-    if (help)
-        help_submit();
-    else if (options.advance)
+    struct form form;
+    describe(&options, &form);
+    TRY(command_parse(argc, argv, &form, &helped, &error));
+    if (helped)
+        goto done;
+    if (options.advance)
         status = print_advance(options.words[0], &error);
     else if (options.status || options.cancel)
         status = look_after(&options, &error);
     else
-        status = submit(&options, operands.count - 1, &error);
+        status = submit(&options, form.operands.count - 1, &error);
 done:
     if (status != 0)
         fprintf(stderr, "atelier submit: %s\n", error.message);

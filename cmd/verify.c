@@ -1,7 +1,6 @@
 /* atelier verify: is a store what it should be? */
 #include "store_verify.h"
 
-#include "arguments.h"
 #include "claim.h"
 #include "command.h"
 #include "json_file.h"
@@ -19,34 +18,33 @@ struct request {
     bool repair, json, quiet;
 };
 
-enum { ROWS = 3 };
-
-static void options(struct request *request, struct argument rows[ROWS])
+static void describe(struct request *request, struct form *form)
 {
-    rows[0] = (struct argument)OPTION("repair", FLAG, &request->repair, NULL,
-                                      "remove what a new batch will render again, and what killed "
-                                      "processes left");
-    rows[1] = (struct argument)OPTION("json", FLAG, &request->json, NULL, "print JSON");
-    rows[2] = (struct argument)OPTION("quiet", FLAG, &request->quiet, NULL,
-                                      "print nothing but what is wrong");
+    const struct argument rows[] = {
+        OPTION("repair", FLAG, &request->repair, NULL,
+               "remove what a new batch will render again, and what killed processes left"),
+        OPTION("json", FLAG, &request->json, NULL, "print JSON"),
+        OPTION("quiet", FLAG, &request->quiet, NULL, "print nothing but what is wrong"),
+    };
+    *form = (struct form){
+        .usage = "STORE [options]",
+        .text = "Reads every result and compares it with its digests, its picture, its id and the\n"
+                "manifest. A result is\n"
+                "  damaged   not what was published, or not all there\n"
+                "  stale     sound, but an image it was made from has changed or is gone\n"
+                "  missing   not rendered yet, or failed\n"
+                "  unlisted  sound, but no job of the manifest",
+        .operands = OPERAND_STORE(&request->store),
+        .exit_codes = "0 every job has a sound result; 1 not; 2 wrong input; 3 disk, memory, or "
+                      "(with --repair) a batch is at work",
+    };
+    form_add(form, rows, sizeof rows / sizeof *rows);
 }
 
-void help_verify(void)
+void describe_verify(struct form *form)
 {
-    struct request request;
-    struct argument rows[ROWS];
-    options(&request, rows);
-    printf("usage: atelier verify STORE [options]\n\n"
-           "Reads every result and compares it with its digests, its picture, its id and the\n"
-           "manifest. A result is\n"
-           "  damaged   not what was published, or not all there\n"
-           "  stale     sound, but an image it was made from has changed or is gone\n"
-           "  missing   not rendered yet, or failed\n"
-           "  unlisted  sound, but no job of the manifest\n\n");
-    arguments_print(rows, ROWS);
-    printf(
-        "\nexit codes: 0 every job has a sound result; 1 not; 2 wrong input; 3 disk, memory, or\n"
-        "(with --repair) a batch is at work\n");
+    static struct request request;
+    describe(&request, form);
 }
 
 /* --- checking --- */
@@ -191,9 +189,8 @@ done:
 int command_verify(int argc, char **argv)
 {
     struct request request = {0};
-    struct argument rows[ROWS];
-    options(&request, rows);
+    struct form form;
+    describe(&request, &form);
     stop_install();
-    return command_on_store(argc, argv, &request.store,
-                            &(struct plain_command){rows, ROWS, help_verify, act, &request});
+    return command_perform(argc, argv, &form, act, &request);
 }

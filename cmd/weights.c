@@ -5,6 +5,7 @@
 #include "fetch.h"
 #include "human.h"
 #include "known.h"
+#include "options.h"
 #include "stop.h"
 #include "weights.h"
 #include <math.h>
@@ -13,15 +14,65 @@
 #include <string.h>
 #include <unistd.h>
 
-void help_weights(void)
+struct request {
+    const char *fetch;
+    const char *files[2];
+    size_t count;
+};
+
+static const char *known_names(void)
 {
-    printf("usage: atelier weights                list the published files\n"
-           "       atelier weights FILE           what a file holds, and which one it is\n"
-           "       atelier weights FILE FILE      compare two files layer by layer\n"
-           "       atelier weights --fetch NAME   download a published file into the cache\n\n"
-           "FILE may be a weight file, a published file's NAME once it is fetched, or builtin.\n"
-           "A published NAME works as --weights NAME, too. The cache is $ATELIER_CACHE, else\n"
-           "$XDG_CACHE_HOME/atelier, else ~/.cache/atelier.\n");
+    static char names[OPTION_WORDS];
+    *names = 0;
+    for (int i = 0; i < known_file_count; i++) {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", used ? " " : "", known_files[i].name);
+    }
+    return names;
+}
+
+static void check(void *context, const struct form *form, struct complaints *complaints)
+{
+    struct request *request = context;
+    request->count = form->operands.count;
+    if (request->fetch && request->count > 0)
+        complain(complaints, (struct origin){0}, "--fetch NAME takes no FILE: '%s' is one too many",
+                 request->files[0]);
+}
+
+static void describe(struct request *request, struct form *form)
+{
+    const struct argument rows[] = {
+        OPTION("fetch", TEXT, &request->fetch, "NAME",
+               "download a published file into the cache, resumable, verified",
+               .choices = known_names()),
+    };
+    *form = (struct form){
+        .usage = "\nFILE\nFILE FILE\n--fetch NAME",
+        .text =
+            "Lists the published files; says what a file holds and which one it is; compares two\n"
+            "files layer by layer; downloads one.\n\n"
+            "FILE may be a weight file, a published file's NAME once it is fetched, or builtin.\n"
+            "A published NAME works as --weights NAME, too. The cache is $ATELIER_CACHE, else\n"
+            "$XDG_CACHE_HOME/atelier, else ~/.cache/atelier.",
+        .operands = {.list = request->files,
+                     .max = 2,
+                     .names = "FILE, FILE FILE or --fetch NAME",
+                     .words = "FILE",
+                     .choices = known_names()},
+        .check = check,
+        .context = request,
+        .exit_codes =
+            "0 done; 1 two files hold different networks; 2 wrong input; 3 disk, memory or "
+            "network",
+    };
+    form_add(form, rows, sizeof rows / sizeof *rows);
+}
+
+void describe_weights(struct form *form)
+{
+    static struct request request;
+    describe(&request, form);
 }
 
 static const char *convention_name(int convention)
@@ -236,24 +287,20 @@ done:
     return status;
 }
 
+static int act(void *context, struct error *err)
+{
+    const struct request *r = context;
+    if (r->fetch)
+        return fetch(r->fetch, err);
+    if (r->count == 0)
+        return list_known();
+    return r->count == 1 ? show(r->files[0], err) : compare(r->files[0], r->files[1], err);
+}
+
 int command_weights(int argc, char **argv)
 {
-    int status;
-    struct error error = {0};
-    bool fetching = argc > 1 && strcmp(argv[1], "--fetch") == 0;
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        help_weights();
-        return 0;
-    }
-    if (argc == 1)
-        return list_known();
-    if (fetching && argc == 3)
-        status = fetch(argv[2], &error);
-    else if (argc > 3 || strncmp(argv[1], "--", 2) == 0)
-        status = fail(&error, E_INPUT, "expected FILE, FILE FILE or --fetch NAME");
-    else
-        status = argc == 2 ? show(argv[1], &error) : compare(argv[1], argv[2], &error);
-    if (status)
-        fprintf(stderr, "atelier weights: %s\n", error.message);
-    return status;
+    struct request request = {0};
+    struct form form;
+    describe(&request, &form);
+    return command_perform(argc, argv, &form, act, &request);
 }

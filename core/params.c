@@ -16,6 +16,7 @@
 #define ABOVE(x)      .low = (x), .high = INFINITY, .low_excluded = true
 #define BETWEEN(x, y) .low = (x), .high = (y)
 #define ONE_OF(list)  .low = -INFINITY, .high = INFINITY, .choices = (list)
+#define WORDS(list)   .low = -INFINITY, .high = INFINITY, .words = (list)
 #define ROW(name_, type_, scope_, text_, unit_, help_, ...)                                        \
     [PARAM_##name_] = {.name = #name_,                                                             \
                        .type = PARAM_##type_,                                                      \

@@ -37,6 +37,7 @@ struct param_info {
     double low, high; /* of numbers; infinite where open-ended */
     bool low_excluded;
     const char *choices; /* space separated; NULL where none */
+    const char *words;   /* likewise: what is no file of that name, where a TEXT may be a file */
     const char *unit;
     const char *help;
     size_t offset; /* in struct params */

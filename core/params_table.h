@@ -6,12 +6,12 @@
  * row(name, TYPE, default, range, unit, help)
  *   TYPE     PATH TEXT LAYERS: char *; REAL: double; WHOLE: int64_t; CHOICE: int; FLAG: bool
  *   default  as text; NULL: required; PRESET: from the preset
- *   range    ANY, AT_LEAST(x), ABOVE(x), BETWEEN(x, y), ONE_OF("a b c")
+ *   range    ANY, AT_LEAST(x), ABOVE(x), BETWEEN(x, y), ONE_OF("a b c"); WORDS("a b") or a file
  */
 /* clang-format off */
 JOB(content,            PATH,   NULL,       ANY,             "",      "picture whose content is kept (PNG or JPEG)")
 JOB(style,              PATH,   NULL,       ANY,             "",      "picture whose style is carried over (PNG or JPEG)")
-JOB(weights,            TEXT,   "builtin",  ANY,             "",      "VGG-19 weight file, or builtin, or builtin:SEED")
+JOB(weights,            TEXT,   "builtin",  WORDS("builtin"), "",      "VGG-19 weight file, or builtin, or builtin:SEED")
 JOB(weights_convention, CHOICE, "auto",     ONE_OF("auto caffe torchvision"), "", "input convention of the weight file, where the file cannot tell")
 JOB(preset,             CHOICE, "balanced", ONE_OF("balanced keras gdl gatys johnson"), "", "loss formulas and the defaults that belong to them")
 JOB(size,               WHOLE,  "512",      BETWEEN(0, 65535), "px",  "longer side of the picture; 0 = the content image's own size")
@@ -23,7 +23,7 @@ JOB(content_layers,     LAYERS, PRESET,     ANY,             "",      "layers of
 JOB(style_layers,       LAYERS, PRESET,     ANY,             "",      "layers of the style loss")
 JOB(pooling,            CHOICE, PRESET,     ONE_OF("max avg"), "",    "2x2 pooling between the blocks")
 JOB(margin,             WHOLE,  PRESET,     BETWEEN(0, 256), "px",    "mirrored surround that is optimised too and cut off at the end")
-JOB(init,               TEXT,   PRESET,     ANY,             "",      "start from: content, style, noise, or an image file")
+JOB(init,               TEXT,   PRESET,     WORDS("content style noise"), "",      "start from: content, style, noise, or an image file")
 JOB(seed,               WHOLE,  "0",        BETWEEN(0, 2147483647), "", "seed of every random draw of the render")
 JOB(optimizer,          CHOICE, "lbfgs",    ONE_OF("lbfgs adam"), "", "how the picture is improved")
 JOB(iterations,         WHOLE,  PRESET,     BETWEEN(0, 1000000), "1", "outer iterations; 0 = only evaluate the start")

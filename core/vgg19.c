@@ -22,9 +22,9 @@ static const struct {
     {"relu%d_%d", LAYER_RELU},      {"conv%d_%d", LAYER_CONV},    {"pool%d", LAYER_POOL},
     {"block%d_conv%d", LAYER_RELU}, {"block%d_pool", LAYER_POOL},
 };
-enum { SPELLINGS = sizeof spellings / sizeof *spellings };
+_Static_assert(sizeof spellings / sizeof *spellings == LAYER_SPELLINGS, "a spelling more");
 
-static bool spell(int spelling, int conv, char name[LAYER_NAME])
+bool layer_spelling(int spelling, int conv, char name[LAYER_NAME])
 {
     const struct vgg19_conv *c = &vgg19_convs[conv];
     if (spellings[spelling].kind == LAYER_POOL && !c->pooled)
@@ -42,12 +42,12 @@ static bool spell(int spelling, int conv, char name[LAYER_NAME])
 
 static int unknown_layer(const char *name, struct error *err)
 {
-    char names[SPELLINGS * VGG19_CONVS][LAYER_NAME];
-    const char *list[SPELLINGS * VGG19_CONVS];
+    char names[LAYER_SPELLINGS * VGG19_CONVS][LAYER_NAME];
+    const char *list[LAYER_SPELLINGS * VGG19_CONVS];
     size_t count = 0;
-    for (int s = 0; s < SPELLINGS; s++)
+    for (int s = 0; s < LAYER_SPELLINGS; s++)
         for (int i = 0; i < VGG19_CONVS; i++)
-            if (spell(s, i, names[count])) {
+            if (layer_spelling(s, i, names[count])) {
                 list[count] = names[count];
                 count++;
             }
@@ -64,9 +64,9 @@ static int unknown_layer(const char *name, struct error *err)
 int layer_parse(const char *name, struct layer *out, struct error *err)
 {
     char candidate[LAYER_NAME];
-    for (int s = 0; s < SPELLINGS; s++)
+    for (int s = 0; s < LAYER_SPELLINGS; s++)
         for (int i = 0; i < VGG19_CONVS; i++)
-            if (spell(s, i, candidate) && strcmp(name, candidate) == 0) {
+            if (layer_spelling(s, i, candidate) && strcmp(name, candidate) == 0) {
                 *out = (struct layer){.conv = i, .kind = spellings[s].kind};
                 return 0;
             }
@@ -75,9 +75,9 @@ int layer_parse(const char *name, struct layer *out, struct error *err)
 
 void layer_name(struct layer layer, char name[LAYER_NAME])
 {
-    for (int s = 0; s < SPELLINGS; s++)
+    for (int s = 0; s < LAYER_SPELLINGS; s++)
         if (spellings[s].kind == layer.kind) {
-            spell(s, layer.conv, name);
+            layer_spelling(s, layer.conv, name);
             return;
         }
 }

@@ -32,6 +32,11 @@ int layer_parse(const char *name, struct layer *out, struct error *err);
 enum { LAYER_NAME = 16 };
 void layer_name(struct layer layer, char name[LAYER_NAME]);
 
+/* Every spelling of the layers' names in turn: of the layer that belongs to a convolution, false
+ * where it has none, as only five are pooled. */
+enum { LAYER_SPELLINGS = 5 };
+bool layer_spelling(int spelling, int conv, char name[LAYER_NAME]);
+
 /* < 0, 0, > 0: a comes before, is, or comes after b in the network. */
 int layer_compare(struct layer a, struct layer b);
 

@@ -71,7 +71,7 @@ static void add(struct complaints *complaints, bool note, struct origin origin, 
     complaints->list[complaints->count++] = (struct complaint){
         .origin = origin,
         .message = message,
-        .line = source_line(complaints, origin.line),
+        .line = source_line(complaints, origin.line > 0 ? origin.line : origin.column > 0),
         .note = note,
     };
 }

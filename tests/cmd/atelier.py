@@ -50,8 +50,9 @@ class Parameter:
         self.required = default == "NULL"
         self.default = default.strip('"') if default.startswith('"') else None
         self.rule, _, arguments = limits.rstrip(")").partition("(")
-        self.choices = arguments.strip('"').split() if self.rule == "ONE_OF" else []
-        self.bounds = [] if self.choices or not arguments else [float(x) for x in arguments.split(",")]
+        self.words = arguments.strip('"').split() if self.rule in ("ONE_OF", "WORDS") else []
+        self.choices = self.words if self.rule == "ONE_OF" else []
+        self.bounds = [] if self.words or not arguments else [float(x) for x in arguments.split(",")]
 
 
 def parameter_table():

@@ -276,8 +276,11 @@ class Parameters(Refusing):
         self.check_words(["--style-weight needs a value"], "--style-weight", *flags({}))
 
     def test_words_that_belong_to_no_flag(self):
-        self.check_words(["unexpected argument 'photo.png'"], "photo.png", *flags({}))
-        self.check_words(["unexpected argument '-q'"], *flags({}), "-q")
+        self.check_words(["two content pictures", "'photo.png'", "'content.png'"], "photo.png",
+                         *flags({}))
+        self.check_words(["unexpected argument 'out.png'", "after -o"], "content.png", "style.png",
+                         "out.png", "-o", "out.png")
+        self.check_words(["unknown option '-x'"], *flags({}), "-x")
 
     def test_a_flag_that_is_required_is_missing(self):
         for name in ("content", "style", "output"):

@@ -465,8 +465,9 @@ class Help(InFolder):
 
     def test_of_render_explains_every_parameter_with_range_and_default(self):
         text = self.said("help", "render")
-        entries = {entry.split()[0]: " ".join(entry.split())
-                   for entry in re.split(r"\n(?=  --)", text.split("what the presets set:")[0])[1:]}
+        entries = {re.search(r"--[\w-]+", entry)[0]: " ".join(entry.split())
+                   for entry in re.split(r"\n(?=  (?:-\w, )?--)",
+                                         text.split("what the presets set:")[0])[1:]}
         table = parameter_table()
         self.assertEqual(set(entries) - {"--into", "--id", "--name"}, {row.flag for row in table})
         for row in table:
@@ -478,8 +479,8 @@ class Help(InFolder):
                 self.assertEqual(numbers[:len(row.bounds)], row.bounds)
                 if row.rule in ("AT_LEAST", "ABOVE"):
                     self.assertIn(">=" if row.rule == "AT_LEAST" else "> ", told)
-                if row.choices:
-                    self.assertIn("|".join(row.choices), told)
+                if row.words:
+                    self.assertIn("|".join(row.words), told)
                 if row.required:
                     self.assertIn("required", told)
                 elif row.default is None:

@@ -113,7 +113,9 @@ class Weights(InFolder):
         self.assertIn("HTML", self.weights("page.h5", code=INPUT).stderr)
         self.assertIn("there is no weight file", self.weights("nope.h5", code=INPUT).stderr)
         self.assertIn("'vgg19-keras'", self.weights("--fetch", "vgg19-kers", code=INPUT).stderr)
-        self.assertIn("expected FILE", self.weights("--fetch", code=INPUT).stderr)
+        self.assertIn("--fetch needs a value", self.weights("--fetch", code=INPUT).stderr)
+        self.assertIn("expected FILE", self.weights("a", "b", "c", code=INPUT).stderr)
+        self.assertIn("takes no FILE", self.weights("a", "--fetch=vgg19-keras", code=INPUT).stderr)
 
     def test_a_known_name_must_be_fetched_first(self):
         stderr = self.weights("vgg19-keras", code=INPUT, ATELIER_CACHE=str(self.path("."))).stderr
