@@ -7,7 +7,8 @@
 #include <stddef.h>
 
 /* Where something stands. line and column count from 1, columns in characters; 0: nowhere in
- * particular, but a column without a line is one of a source that is one line. file is borrowed from the list of jobs or the complaints it came with. */
+ * particular, but a column without a line is one of a source that is one line. file is borrowed
+ * from the list of jobs or the complaints it came with. */
 struct origin {
     const char *file;
     int line, column;
