@@ -28,11 +28,19 @@ static void put_line(FILE *to, const char *text)
     fputc('\n', to);
 }
 
+/* At least one character; the last line gets an end if it has none. */
+static void put_lines(FILE *to, const char *text, size_t length)
+{
+    put(to, text, length);
+    if (text[length - 1] != '\n')
+        fputc('\n', to);
+}
+
 /* Lines as they are, in a fixed width. */
 static void put_table(FILE *to, const char *text, size_t length)
 {
     fputs(".nf\n.ft CR\n", to);
-    put(to, text, length);
+    put_lines(to, text, length);
     fputs(".ft R\n.fi\n", to);
 }
 
@@ -47,9 +55,7 @@ static void put_text(FILE *to, const char *text)
         if (table)
             put_table(to, text, (size_t)(end - text));
         else
-            put(to, text, (size_t)(end - text));
-        if ((end[-1] != '\n'))
-            fputc('\n', to);
+            put_lines(to, text, (size_t)(end - text));
         text = end;
         if (*text == '\n')
             fputs(".PP\n", to);
@@ -70,7 +76,7 @@ static void put_head(FILE *to, const struct command *command)
     fputs(".TH ATELIER", to);
     for (const char *c = command ? command->name : ""; *c; c++)
         fprintf(to, "%s%c", c == command->name ? "\\-" : "", toupper((unsigned char)*c));
-    fputs(" 1 \"\" \"atelier " ATELIER_VERSION "\" \"atelier\"\n.SH NAME\n", to);
+    fputs(" 1 \"\" \"atelier " ATELIER_VERSION "\" \"atelier\"\n.nh\n.SH NAME\n", to);
     put_name(to, command);
     fputs(" \\- ", to);
     put_line(to, command ? command->summary : "neural style transfers by the thousand");

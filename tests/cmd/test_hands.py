@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import unittest
 
-from atelier import (DONE, INPUT, PROGRAM, ROOT, InFolder, attributes, flags, main, parameter_table,
-                     write_weights)
+from atelier import (DONE, INPUT, PROGRAM, ROOT, InFolder, attributes, flags, is_sanitized, main,
+                     parameter_table, write_weights)
 
 COMMANDS = ("render", "expand", "batch", "plan", "submit", "status", "show", "collect", "report",
             "verify", "bench", "weights", "help")
@@ -209,7 +209,9 @@ class ManualPages(Hands):
         rendered = subprocess.run(["groff", "-man", "-Tascii", "-P-cbou", "-rLL=400n"],
                                   input=(self.man / page).read_bytes(), capture_output=True, check=True)
         self.assertEqual(rendered.stderr, b"", page)
-        return " ".join(rendered.stdout.decode().split())
+        text = " ".join(rendered.stdout.decode().split())
+        self.assertNotRegex(text, r"\.(ft|nf|fi|PP|TP|br)\b")
+        return text
 
     def test_have_a_page_for_every_command(self):
         self.assertEqual({page.name for page in self.man.iterdir()},
@@ -277,7 +279,7 @@ class Completion(Hands):
         self.assertEqual(self.bash("status", ""), {"runs", "share"})
         self.assertEqual(self.bash("batch", "--output", "r"), {"runs"})
         self.assertEqual(self.bash("help", "b"), {"batch", "bench"})
-        self.assertEqual(self.bash("weights", "--fetch", "vgg19-k"), {"vgg19-keras"})
+        self.assertEqual(self.bash("weights", "--fetch", "vgg19-k"), {"vgg19-keras", "vgg19-keras-full"})
         self.assertEqual(self.bash("render", "--style-layers", "relu1_1,relu2"),
                          {"relu1_1,relu2_1", "relu1_1,relu2_2"})
         self.assertEqual(self.bash("render", "--size", ""), set())
@@ -365,6 +367,23 @@ class Install(Hands):
         counted = subprocess.run([installed, "expand", "share/atelier/examples/demo.yaml", "--count"],
                                  cwd=prefix, capture_output=True, text=True, check=True)
         self.assertTrue(counted.stdout.startswith("4 jobs"), counted.stdout)
+
+    @unittest.skipIf(is_sanitized() or not all(map(shutil.which, ("cpack", "dpkg-deb", "file"))),
+                     "no packages are made here")
+    def test_cpack_makes_a_package(self):
+        build = pathlib.Path(PROGRAM).parent
+        subprocess.run(["cpack", "-G", "DEB", "-B", self.path("packed"), "--config",
+                        build / "CPackConfig.cmake"], cwd=build, check=True, capture_output=True)
+        [package] = self.path("packed").glob("atelier_*.deb")
+        fields = subprocess.run(["dpkg-deb", "--field", package, "Depends"], capture_output=True,
+                                text=True, check=True).stdout
+        self.assertWords(fields, "openmpi-bin", "fonts-dejavu-core", "libhdf5", "libopenmpi", "libc6")
+        files = subprocess.run(["dpkg-deb", "--contents", package], capture_output=True, text=True,
+                               check=True).stdout
+        self.assertWords(files, "./usr/bin/atelier\n", "./usr/share/man/man1/atelier-batch.1\n",
+                         "./usr/share/bash-completion/completions/atelier\n",
+                         "./usr/share/zsh/vendor-completions/_atelier\n",
+                         "./usr/share/atelier/examples/demo.yaml\n", "examples/harbour.jpg\n")
 
 
 if __name__ == "__main__":
