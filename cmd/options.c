@@ -165,9 +165,26 @@ void options_print_layers(FILE *to)
 static bool same_in_all(enum param_id id)
 {
     for (int p = 1; p < PRESETS; p++)
-        if (strcmp(preset_default(p, id), preset_default(0, id)) != 0)
+        if (strcmp(preset_default(p, id, NULL), preset_default(0, id, NULL)) != 0)
             return false;
     return true;
+}
+
+/* "With --weights random, balanced sets content_weight 0.002, tv_weight 0.05." */
+static void print_untrained(FILE *to)
+{
+    char text[512] = "";
+    for (int i = 0; i < PARAM_COUNT; i++) {
+        enum param_id id = (enum param_id)i;
+        const char *other =
+            param_from_preset(id) ? preset_default(PRESET_BALANCED, id, "random") : NULL;
+        size_t used = strlen(text);
+        if (other && strcmp(other, preset_default(PRESET_BALANCED, id, NULL)) != 0)
+            snprintf(text + used, sizeof text - used, "%s%s %s", used ? ", " : "",
+                     param_table[i].name, other);
+    }
+    fputs("with untrained filters (--weights random), balanced sets instead:\n", to);
+    print_wrapped(to, "  ", text);
 }
 
 void options_print_presets(FILE *to)
@@ -185,11 +202,12 @@ void options_print_presets(FILE *to)
             continue;
         fprintf(to, "  %-16s", param_table[id].name);
         if (same_in_all(id))
-            fprintf(to, "%s in all of them", preset_default(0, id));
+            fprintf(to, "%s in all of them", preset_default(0, id, NULL));
         for (int p = 0; p < PRESETS && !same_in_all(id); p++)
-            fprintf(to, "%-*s", p + 1 < PRESETS ? 10 : 0, preset_default(p, id));
+            fprintf(to, "%-*s", p + 1 < PRESETS ? 10 : 0, preset_default(p, id, NULL));
         fputc('\n', to);
     }
+    print_untrained(to);
 }
 
 void options_print_tables(FILE *to)

@@ -1,10 +1,12 @@
 /* atelier weights: what weight files there are, and what one holds. */
 #include "command.h"
 
+#include "builtin.h"
 #include "compare.h"
 #include "fetch.h"
 #include "human.h"
 #include "known.h"
+#include "network_name.h"
 #include "options.h"
 #include "stop.h"
 #include "weights.h"
@@ -52,7 +54,8 @@ static void describe(struct request *request, struct form *form)
         .text =
             "Lists the published files; says what a file holds and which one it is; compares two\n"
             "files layer by layer; downloads one.\n\n"
-            "FILE may be a weight file, a published file's NAME once it is fetched, or builtin.\n"
+            "FILE may be a weight file, a published file's NAME once it is fetched, builtin (the\n"
+            "trained network that is part of atelier) or random:SEED (untrained filters).\n"
             "A published NAME works as --weights NAME, too. The cache is $ATELIER_CACHE, else\n"
             "$XDG_CACHE_HOME/atelier, else ~/.cache/atelier.",
         .operands = {.list = request->files,
@@ -115,32 +118,38 @@ static void print_known(const struct known_file *file)
 
 static int list_known(void)
 {
+    printf(
+        "builtin\n  part of atelier: a trained VGG-19, used unless --weights says otherwise\n"
+        "  input       %s\n  licence     MIT; 'atelier weights builtin' says how it was trained\n",
+        convention_name(CONVENTION_CAFFE));
+    printf("random:SEED\n  made from a seed: untrained filters, for comparison\n");
     for (int i = 0; i < known_file_count; i++)
         print_known(&known_files[i]);
-    printf("\nThe first name of each works with --weights once 'atelier weights --fetch NAME' has "
-           "got it.\n");
+    printf("\nThe first name of each published file works with --weights once\n"
+           "'atelier weights --fetch NAME' has got it; the first two always do.\n");
     return 0;
 }
 
 /* --- one file --- */
 
-/* One side of what is asked about: a file as it is, or the built-in network. */
+/* One side of what is asked about: a file as it is, or a network of the program's own. */
 struct side {
-    char *path; /* NULL: built in */
+    char *path; /* NULL: no file */
     struct vgg19_weights weights;
     struct weights_origin origin;
 };
 
 static int read_side(const char *name, int convs, struct side *side, struct error *err)
 {
-    bool builtin;
+    enum network_kind kind;
     uint64_t seed;
     int status;
-    TRY(weights_is_builtin(name, &builtin, &seed, err));
-    if (builtin) {
+    TRY(network_name_parse(name, &kind, &seed, err));
+    if (kind != NETWORK_FILE) {
         TRY(weights_load(name, CONVENTION_AUTO, convs, &side->weights, err));
-        side->origin =
-            (struct weights_origin){.format = "built in", .convention = CONVENTION_CAFFE};
+        side->origin = (struct weights_origin){
+            .format = kind == NETWORK_BUILTIN ? "built in" : "made from a seed",
+            .convention = CONVENTION_CAFFE};
     } else {
         if (!side->path)
             TRY(weights_path(name, &side->path, err));
@@ -197,7 +206,7 @@ static int show(const char *name, struct error *err)
     struct error rest = {0};
     struct digests of_file;
     TRY(read_most(name, &side, &rest, err));
-    TRY(weights_digest(&side.weights, digest, err)); /* the built-in network has only a name's */
+    TRY(weights_digest(&side.weights, digest, err)); /* of the layers there are */
     const struct weights_origin *origin = &side.origin;
     if (side.path)
         TRY(digests_file(side.path, &of_file, err));
@@ -206,6 +215,8 @@ static int show(const char *name, struct error *err)
     if (side.path)
         printf("known as  %s\n", known ? known->name : "no published file");
     print_input(origin);
+    if (strcmp(side.weights.source, "builtin") == 0)
+        printf("%s", builtin_facts());
     if (side.path)
         printf("SHA-256   %s\n", of_file.sha256);
     printf("numbers   %s (SHA-256 of the %d layers' kernels and biases, as stored)\n", digest,

@@ -12,7 +12,7 @@ struct library {
 enum { LIBRARIES_CORE = 6 };
 void libraries_core(struct library list[LIBRARIES_CORE]);
 
-/* "0.1.0 1a2b3c; avx512; winograd, winograd-bf16; liblbfgs 1.10; ..." */
+/* "0.2.0 1a2b3c; avx512; winograd, winograd-bf16; liblbfgs 1.10; ..." */
 void numerics_fingerprint(const char *version, char *text, size_t size);
 
 /* The instruction set in use: "avx512". */

@@ -222,7 +222,8 @@ static int fill_defaults(struct params *params, bool presets, struct error *err)
         enum param_id id = (enum param_id)i;
         if (params->source[id] == SOURCE_GIVEN || param_from_preset(id) != presets)
             continue;
-        const char *text = presets ? preset_default(params->preset, id) : param_table[id].text;
+        const char *text =
+            presets ? preset_default(params->preset, id, params->weights) : param_table[id].text;
         if (!text)
             continue;
         int status = set_value(params, id, text, err);

@@ -104,7 +104,8 @@ bool params_same(const struct params *a, const struct params *b, enum param_id i
 /* Whether a parameter's default comes from the preset. */
 bool param_from_preset(enum param_id id);
 
-/* The default a preset gives to a parameter, as text; NULL where it gives none. */
-const char *preset_default(int preset, enum param_id id);
+/* The default a preset gives to a parameter, as text; NULL where it gives none. `weights` is what
+ * that parameter names, or NULL: balanced has other defaults for untrained filters. */
+const char *preset_default(int preset, enum param_id id, const char *weights);
 
 #endif

@@ -11,7 +11,7 @@
 /* clang-format off */
 JOB(content,            PATH,   NULL,       ANY,             "",      "picture whose content is kept (PNG or JPEG)")
 JOB(style,              PATH,   NULL,       ANY,             "",      "picture whose style is carried over (PNG or JPEG)")
-JOB(weights,            TEXT,   "builtin",  WORDS("builtin"), "",      "VGG-19 weight file, or builtin, or builtin:SEED")
+JOB(weights,            TEXT,   "builtin",  WORDS("builtin random"), "",      "VGG-19: builtin (trained), random:SEED (untrained), a published file's name, or a file")
 JOB(weights_convention, CHOICE, "auto",     ONE_OF("auto caffe torchvision"), "", "input convention of the weight file, where the file cannot tell")
 JOB(preset,             CHOICE, "balanced", ONE_OF("balanced keras gdl gatys johnson"), "", "loss formulas and the defaults that belong to them")
 JOB(size,               WHOLE,  "512",      BETWEEN(0, 65535), "px",  "longer side of the picture; 0 = the content image's own size")
@@ -31,7 +31,7 @@ JOB(maxfun,             WHOLE,  PRESET,     BETWEEN(1, 1000000), "1", "evaluatio
 JOB(lbfgs_memory,       WHOLE,  "10",       BETWEEN(1, 1000), "1",    "correction pairs that L-BFGS keeps")
 JOB(learning_rate,      REAL,   "2",        ABOVE(0),        "1", "step of Adam, in pixel units of 0..255")
 JOB(tolerance,          REAL,   PRESET,     BETWEEN(0, 1),   "1",     "stop when an outer iteration lowers the best loss by less than this fraction; 0 = never")
-JOB(precision,          CHOICE, "f32",      ONE_OF("f32 bf16 auto"), "", "arithmetic of the convolutions")
+JOB(precision,          CHOICE, PRESET,     ONE_OF("f32 bf16 auto"), "", "arithmetic of the convolutions")
 RUN(output,             PATH,   NULL,       ANY,             "",      "picture to write (.png); the loss history goes beside it (.h5)")
 RUN(threads,            WHOLE,  "0",        BETWEEN(0, 4096), "1",    "threads; 0 = one for each processor this process may use")
 RUN(save_every,         WHOLE,  "0",        BETWEEN(0, 1000000), "1", "keep a numbered picture every so many outer iterations; 0 = none")

@@ -31,7 +31,7 @@ struct calibration {
     struct layer_seconds gram[CALIBRATION_PRECISIONS][VGG19_CONVS]; /* at its own channels */
     double
         prepare[CALIBRATION_PRECISIONS]; /* per kernel value: weights made ready for the engine */
-    double builtin;                      /* per kernel value: the built-in network made */
+    double builtin;                      /* per kernel value: the built-in network read */
     double content;                      /* per feature value: content loss and gradient */
     double pixel; /* per value of the picture: total variation, norm, conversions */
     double lbfgs_outer, lbfgs_step, lbfgs_gradient; /* per value: an outer iteration, a step, and

@@ -1,6 +1,7 @@
 #include "cost.h"
 
 #include "network.h"
+#include "network_name.h"
 #include "optimiser.h"
 #include "weights.h"
 #include <math.h>
@@ -170,10 +171,10 @@ static double kernel_values(int convs)
 static double weights_seconds(const struct calibration *c, const struct params *params,
                               const struct plan *plan, int precision)
 {
-    bool builtin = true;
+    enum network_kind kind;
     uint64_t seed;
     double values = kernel_values(plan->convs), seconds = c->prepare[precision] * values;
-    if (weights_is_builtin(params->weights, &builtin, &seed, NULL) != 0 || builtin)
+    if (network_name_parse(params->weights, &kind, &seed, NULL) != 0 || kind != NETWORK_FILE)
         return seconds + c->builtin * values;
     return seconds + c->digest * file_bytes(params->weights);
 }

@@ -1,6 +1,7 @@
 #include "job_builder.h"
 
 #include "known.h"
+#include "network_name.h"
 #include "start.h"
 #include "weights.h"
 #include "words.h"
@@ -63,13 +64,15 @@ char *path_absolute(const char *folder, const char *path)
     return absolute;
 }
 
-/* Whether `weights` names a file, rather than the built-in network or a published file. */
+/* Whether `weights` names a file, rather than a network of the program's own or a published file.
+ */
 static bool weights_is_file(const char *name)
 {
-    bool builtin, known = false;
+    bool known = false;
+    enum network_kind kind;
     uint64_t seed;
     char *path = NULL;
-    if (weights_is_builtin(name, &builtin, &seed, NULL) != 0 || builtin)
+    if (network_name_parse(name, &kind, &seed, NULL) != 0 || kind != NETWORK_FILE)
         return false;
     known_path(name, &path, &known, NULL);
     free(path);

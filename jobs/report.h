@@ -8,7 +8,7 @@
 struct report {
     const struct runs *runs;
     const struct axes *axes;
-    const char *creator; /* "atelier 0.1.0 (commit)" */
+    const char *creator; /* "atelier 0.2.0 (commit)" */
     const char *made;    /* when: 2026-01-31T12:34:56Z */
     bool beside;         /* the page lies in the store's folder, and so finds pictures from there */
     bool embed;          /* full pictures inside, too; else they are linked */

@@ -52,6 +52,7 @@ struct difference {
     /* for each parameter: missing jobs with a value that no new job has, and the first of those */
     size_t jobs[PARAM_COUNT];
     char *value[PARAM_COUNT];
+    bool builtin; /* some have the built-in network */
 };
 
 static void difference_release(struct difference *d)
@@ -83,6 +84,7 @@ static int find_missing(const struct job_list *before, const struct name_index *
         if (name_index_find(ids, job->id, &value))
             continue;
         missing[d->missing++] = job;
+        d->builtin = d->builtin || strcmp(job->params.weights, "builtin") == 0;
         size_t used = strlen(d->ids);
         if (d->missing <= NAMED_MAX)
             snprintf(d->ids + used, sizeof d->ids - used, "%s%s", used ? ", " : "", job->id);
@@ -159,7 +161,10 @@ static void describe(const struct difference *d, char *text, size_t size)
     if (named == 0)
         snprintf(text, size,
                  "each of their values is still there: rows are gone, or a picture or "
-                 "the weights have changed");
+                 "the weights have changed%s",
+                 d->builtin ? " (before version 0.2 the built-in network was an untrained one: "
+                              "weights: random:0 goes on with that)"
+                            : "");
 }
 
 static int refuse_difference(const struct store *store, const struct job_list *list,

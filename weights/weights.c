@@ -1,8 +1,10 @@
 #include "weights.h"
 
+#include "builtin.h"
 #include "compare.h"
 #include "foreign.h"
 #include "known.h"
+#include "network_name.h"
 #include "recognise.h"
 #include "words.h"
 #include <assert.h>
@@ -85,36 +87,11 @@ int weights_convention(const struct weights_origin *found, int given, int *conve
     return 0;
 }
 
-int weights_is_builtin(const char *name, bool *builtin, uint64_t *seed, struct error *err)
-{
-    static const char prefix[] = "builtin";
-    const size_t length = sizeof prefix - 1;
-    if (strncmp(name, prefix, length) != 0 || (name[length] != '\0' && name[length] != ':')) {
-        *builtin = false;
-        *seed = 0;
-        return 0;
-    }
-    unsigned long long value = 0;
-    if (name[length] == ':') {
-        const char *digits = name + length + 1;
-        errno = 0;
-        value = strtoull(digits, NULL, 10);
-        if (*digits == '\0' || digits[strspn(digits, "0123456789")] != '\0' || errno != 0)
-            return fail(err, E_INPUT,
-                        "weights must be builtin, builtin:SEED with a whole number from 0 to "
-                        "%" PRIu64 ", or a file, got '%s'",
-                        UINT64_MAX, name);
-    }
-    *builtin = true;
-    *seed = value;
-    return 0;
-}
-
 static int no_such_file(const char *path, struct error *err)
 {
-    static const char *const others[] = {"builtin"};
+    static const char *const others[] = {"builtin", "random"};
     char nearest[64];
-    words_nearest(path, others, 1, nearest, sizeof nearest);
+    words_nearest(path, others, 2, nearest, sizeof nearest);
     if (nearest[0])
         return fail(err, E_INPUT, "there is no weight file '%s'; did you mean %s?", path, nearest);
     return fail(err, E_INPUT, "there is no weight file '%s'", path);
@@ -323,22 +300,44 @@ done:
     return status ? fail_context(err, "weight file '%s': ", path) : 0;
 }
 
-static int load_builtin(uint64_t seed, int convention, int convs, struct vgg19_weights *weights,
-                        struct error *err)
+/* What both networks that are no files have in common: nothing has to be folded. */
+static int begin_own(const char *what, int convention, int convs, struct vgg19_weights *weights,
+                     struct error *err)
 {
     if (convention == CONVENTION_TORCHVISION)
-        return fail(err, E_INPUT,
-                    "the built-in network has weights_convention caffe, got torchvision");
-    int status = vgg19_weights_init(weights, convs, err);
+        return fail(err, E_INPUT, "%s has weights_convention caffe, got torchvision", what);
+    return vgg19_weights_init(weights, convs, err);
+}
+
+static int load_builtin(int convention, int convs, struct vgg19_weights *weights, struct error *err)
+{
+    int status = begin_own("the built-in network", convention, convs, weights, err);
+    if (!status)
+        status = builtin_read(weights, err);
     if (status)
         return status;
-    snprintf(weights->source, sizeof weights->source, "builtin:%" PRIu64, seed);
+    weights_fold(CONVENTION_CAFFE, weights);
+    snprintf(weights->source, sizeof weights->source, "builtin");
+    snprintf(weights->digest, sizeof weights->digest, "%s", BUILTIN_DIGEST);
+    return 0;
+}
+
+/* The digest is that of the name they had first: jobs and checkpoints are known by it. */
+static int load_random(uint64_t seed, int convention, int convs, struct vgg19_weights *weights,
+                       struct error *err)
+{
+    char first_name[64];
+    int status = begin_own("the untrained network", convention, convs, weights, err);
+    if (status)
+        return status;
+    weights_random(seed, weights);
     for (int c = 0; c < 3; c++)
         weights->mean[c] = (float)conventions[CONVENTION_CAFFE].mean[c];
     snprintf(weights->convention, sizeof weights->convention, "%s",
              conventions[CONVENTION_CAFFE].name);
-    weights_builtin(seed, weights);
-    return digest_bytes(weights->source, strlen(weights->source), weights->digest, err);
+    snprintf(weights->source, sizeof weights->source, "random:%" PRIu64, seed);
+    snprintf(first_name, sizeof first_name, "builtin:%" PRIu64, seed);
+    return digest_bytes(first_name, strlen(first_name), weights->digest, err);
 }
 
 static int find_path(const char *name, char **path, bool *published, struct error *err)
@@ -362,12 +361,15 @@ int weights_load(const char *name, int convention, int convs, struct vgg19_weigh
     assert(convs >= 1 && convs <= VGG19_CONVS);
     struct vgg19_weights weights = {0};
     char *path = NULL;
-    bool builtin, published;
-    uint64_t seed = 0;
+    bool published;
+    enum network_kind kind;
+    uint64_t seed;
     int status;
-    TRY(weights_is_builtin(name, &builtin, &seed, err));
-    if (builtin) {
-        TRY(load_builtin(seed, convention, convs, &weights, err));
+    TRY(network_name_parse(name, &kind, &seed, err));
+    if (kind == NETWORK_BUILTIN) {
+        TRY(load_builtin(convention, convs, &weights, err));
+    } else if (kind == NETWORK_RANDOM) {
+        TRY(load_random(seed, convention, convs, &weights, err));
     } else {
         TRY(find_path(name, &path, &published, err));
         TRY(load_file(path, published, convention, convs, &weights, err));

@@ -6,16 +6,17 @@
 #include "params.h"
 #include "vgg19.h"
 
-/* Loads the first `convs` (1..16) convolutions of `name`: "builtin", "builtin:SEED", a published
- * file's name ("vgg19-keras", once fetched) or a file, whose format is recognised by content. A
- * file may hold more layers than that, or only these. convention is CONVENTION_AUTO, _CAFFE or
- * _TORCHVISION: the input a file's first convolution expects, needed only where nothing tells. It
- * wins over a guess (names of layers, the format), and is refused where the file is known to be a
- * published one of the other. builtin is caffe: its mean is, and its kernels
- * have no channel order. Errors: E_INPUT naming the file and the layer: not a weight file, a
- * missing layer, a wrong shape (expected and got), truncated, a value that is not finite, a
- * convention that is needed or wrong. E_ENVIRONMENT: not readable, no memory. All 16 layers are
- * read for a moment, for their digest. Threads: one at a time. Owned: vgg19_weights_release. */
+/* Loads the first `convs` (1..16) convolutions of `name`: "builtin", "random:SEED"
+ * (network_name.h), a published file's name ("vgg19-keras", once fetched) or a file, whose format
+ * is recognised by content. A file may hold more layers than that, or only these. convention is
+ * CONVENTION_AUTO, _CAFFE or _TORCHVISION: the input a file's first convolution expects, needed
+ * only where nothing tells. It wins over a guess (names of layers, the format), and is refused
+ * where the file is known to be a published one of the other. builtin is caffe; so is random: its
+ * mean is, and its kernels have no channel order. Errors: E_INPUT naming the file and the layer:
+ * not a weight file, a missing layer, a wrong shape (expected and got), truncated, a value that is
+ * not finite, a convention that is needed or wrong. E_ENVIRONMENT: not readable, no memory. All 16
+ * layers of a file are read for a moment, for their digest. Threads: one at a time. Owned:
+ * vgg19_weights_release. */
 int weights_load(const char *name, int convention, int convs, struct vgg19_weights *out,
                  struct error *err);
 
@@ -35,10 +36,6 @@ int weights_read(const char *path, int convs, struct vgg19_weights *out,
 /* The file that `name` means: one in the cache for a published file's name (known.h), else itself.
  * Caller frees. Errors: E_INPUT for a known name that is not in the cache. */
 int weights_path(const char *name, char **path, struct error *err);
-
-/* Whether `name` means the built-in network; its seed (0 unless given). A file of that name is
- * "./builtin". Errors: E_INPUT on "builtin:x". */
-int weights_is_builtin(const char *name, bool *builtin, uint64_t *seed, struct error *err);
 
 /* A reader fills the kernels ([3][3][in][out]) and biases of the first weights->convs convolutions,
  * with the input channels in the order of the file. They arrive allocated, and are checked for
@@ -73,7 +70,7 @@ void weights_fold(int convention, struct vgg19_weights *weights);
 
 /* Fills weights' kernels with He-normal values (variance 2 / (9 in)) and its biases with zeros,
  * from integer arithmetic: the same bits on every machine and for any weights->convs.
- * Source: He et al. 2015. Checked by: builtin_has_the_known_digest. */
-void weights_builtin(uint64_t seed, struct vgg19_weights *weights);
+ * Source: He et al. 2015. Checked by: random_filters_have_the_known_digest. */
+void weights_random(uint64_t seed, struct vgg19_weights *weights);
 
 #endif

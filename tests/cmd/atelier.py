@@ -23,6 +23,7 @@ from PIL import Image
 from held import PATIENCE, Held
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "tests" / "samples"
 PROGRAM = os.path.abspath(os.environ.get("ATELIER", ROOT / "build/release/atelier"))
 SEED = int(os.environ.get("ATELIER_TEST_SEED", random.SystemRandom().randrange(10**6)))
 

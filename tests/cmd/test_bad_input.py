@@ -473,7 +473,7 @@ class Weights(Refusing):
         self.refused("'mine.h5'", "without Keras layers", weights="mine.h5")
 
     def test_seed_that_is_no_number(self):
-        self.refused("builtin:SEED", "'builtin:x'", weights="builtin:x")
+        self.refused("random:SEED", "'random:x'", weights="random:x")
 
 
 if __name__ == "__main__":

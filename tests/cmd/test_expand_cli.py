@@ -10,7 +10,7 @@ import subprocess
 import h5py
 import numpy as np
 
-from atelier import CONVS, DONE, INPUT, main, make_picture, parameter_table, sha256
+from atelier import CONVS, DONE, INPUT, SAMPLES, main, make_picture, parameter_table, sha256
 from expanding import Expanding
 
 
@@ -42,11 +42,11 @@ def layers(text):
 
 # The balanced preset, resolved: what a job is that gives only what it must.
 RESOLVED = {
-    "content_layers": "relu4_2", "content_weight": "0.002", "init": "content", "iterations": "20",
+    "content_layers": "relu3_1", "content_weight": "0.08", "init": "content", "iterations": "4",
     "lbfgs_memory": "10", "learning_rate": "2", "margin": "8", "maxfun": "50",
-    "optimizer": "lbfgs", "pooling": "avg", "precision": "f32", "preset": "balanced", "seed": "0",
+    "optimizer": "lbfgs", "pooling": "avg", "precision": "auto", "preset": "balanced", "seed": "0",
     "size": "512", "style_layers": "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1", "style_scale": "1",
-    "style_weight": "1", "tolerance": "1e-4", "tv_weight": "0.05",
+    "style_weight": "1", "tolerance": "1e-4", "tv_weight": "0.5",
 }
 NUMBERS = {p.name for p in parameter_table() if p.kind in ("REAL", "WHOLE")}
 
@@ -122,12 +122,27 @@ class Identity(Expanding):
 
     def test_presets_count_by_what_they_set(self):
         keras = {"preset": "keras", "content_weight": ".025", "tv_weight": "1", "pooling": "max",
-                 "margin": "0", "iterations": "1000", "maxfun": "20", "tolerance": "0"}
+                 "margin": "0", "iterations": "1000", "maxfun": "20", "tolerance": "0",
+                 "precision": "f32"}
         self.assertEqual(self.one(preset="keras"), identity({**self.LAYERS, **keras}, self.files()))
+
+    def test_jobs_of_the_untrained_network_keep_the_ids_they_had(self):
+        """What the first release gave such jobs, whose default it was."""
+        for name, id in (("swirls", "e2d71bcc80e15651"), ("mosaic", "517e03e4971b603a")):
+            for weights in ("random", "random:0", "builtin:0"):
+                job, = self.expand(
+                    "content,style,size,iterations,maxfun,weights\n"
+                    f"{SAMPLES / 'harbour.jpg'},{SAMPLES / name}.jpg,48,1,3,{weights}\n")
+                self.assertEqual(job["id"], id)
+
+    def test_the_built_in_network_and_its_file_are_one(self):
+        network = SAMPLES.parent.parent / "weights" / "vgg19.safetensors"
+        self.assertEqual(self.one(weights="builtin"), self.one(weights=str(network)))
+        self.assertNotEqual(self.one(weights="builtin"), self.one(weights="random"))
 
     def test_every_parameter_counts(self):
         other = {"weights_convention": None, "content": None, "style": None, "weights": None,
-                 "precision": "auto", "preset": "johnson", "optimizer": "adam", "pooling": "max",
+                 "precision": "f32", "preset": "johnson", "optimizer": "adam", "pooling": "max",
                  "size": "64", "tolerance": "0.5", "init": "style", "content_layers": "relu1_1", "style_layers": "relu1_1"}
         ids = {self.one()}
         names = [p.name for p in parameter_table() if p.scope == "JOB"

@@ -308,13 +308,13 @@ class OtherFiles(Rendering):
         self.assertEqual(stored["weights_input"], "torchvision")
         self.assertNotIn("weights_input_guessed_from", stored)
 
-    def test_a_built_in_network_of_another_seed_is_another_network(self):
+    def test_an_untrained_network_of_another_seed_is_another_network(self):
         made = set()
-        for weights in ("builtin", "builtin:0", "builtin:5"):
+        for weights in ("builtin", "random", "random:0", "builtin:0", "random:5"):
             self.render(weights=weights)
             made.add((attributes(self.path("out.h5"))["weights_sha256"],
                       pixels(self.path("out.png")).tobytes()))
-        self.assertEqual(len(made), 2)
+        self.assertEqual(len(made), 3)
 
     def test_names_with_spaces_quotes_and_other_letters_work(self):
         name = "it's a süß picture.png"

@@ -318,7 +318,7 @@ class Checkpoint(Disturbed):
         self.refused("size is 48 there, 52 here", size=52)
         self.refused("style_layers is relu1_1,relu2_1 there, relu1_1 here", style_layers="relu1_1")
         self.refused("init is content there, noise here", "1 more", init="noise", seed=1)
-        self.refused("weights is builtin there, builtin:4 here", weights="builtin:4")
+        self.refused("weights is builtin there, random:4 here", weights="random:4")
 
     def test_of_another_image_is_refused_with_its_name(self):
         self.interrupt(self.overrides)

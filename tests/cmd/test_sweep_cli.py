@@ -274,7 +274,7 @@ class Refusals(Sweeping):
         self.refuse_sweep("matrix: {weights: [builtin:x, nope.h5, vgg.h5], size: [64, 80]}\n",
                           "sweep.yaml:2:31: weights: there is no weight file '",
                           "sweep.yaml:2:40: weights: weight file '", "layer block2_conv2 is missing",
-                          "sweep.yaml:2:20: weights: weights must be builtin, builtin:SEED",
+                          "sweep.yaml:2:20: weights: weights must be builtin, random, random:SEED",
                           "3 errors\n")
 
     def test_what_does_not_fit_is_told_at_the_value(self):

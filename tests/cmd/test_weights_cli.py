@@ -7,7 +7,7 @@ import sys
 import h5py
 import numpy as np
 
-from atelier import DONE, ENVIRONMENT, INPUT, InFolder, attributes, history, main, pixels
+from atelier import DONE, ENVIRONMENT, INPUT, SAMPLES, InFolder, attributes, history, main, pixels
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "weights"))
 import write_keras  # noqa: E402
@@ -71,7 +71,16 @@ class Weights(InFolder):
         self.assertIn("block2_conv2", shown.splitlines()[-1])
 
     def test_shows_the_built_in_network(self):
-        self.assertIn("built in", self.weights("builtin").stdout)
+        shown = self.weights("builtin").stdout
+        self.assertWords(shown, "built in", "caffe (BGR", "Tiny ImageNet", "63.0 % right", "MIT",
+                         hashlib.sha256((SAMPLES.parent.parent / "weights" / "vgg19.safetensors")
+                                        .read_bytes()).hexdigest())
+        self.assertIn("made from a seed", self.weights("random:3").stdout)
+
+    def test_lists_the_program_s_own_networks_first(self):
+        lines = self.weights().stdout.splitlines()
+        self.assertEqual(lines[0], "builtin")
+        self.assertIn("random:SEED", lines)
 
     def test_compares_layer_by_layer_and_names_the_permutation(self):
         tensors = kernels(2, 3)

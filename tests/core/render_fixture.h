@@ -68,12 +68,22 @@ static inline float *picture_new_float(uint64_t seed, int width, int height)
 
 /* --- networks --- */
 
-static inline struct vgg19_weights builtin_weights(int convs)
+static inline struct vgg19_weights weights_named(const char *name, int convs)
 {
     struct vgg19_weights weights;
     struct error err = {0};
-    assert_int_equal(weights_load("builtin", CONVENTION_AUTO, convs, &weights, &err), 0);
+    assert_int_equal(weights_load(name, CONVENTION_AUTO, convs, &weights, &err), 0);
     return weights;
+}
+
+static inline struct vgg19_weights random_weights(int convs)
+{
+    return weights_named("random", convs);
+}
+
+static inline struct vgg19_weights trained_weights(int convs)
+{
+    return weights_named("builtin", convs);
 }
 
 /* A network without kinks if the biases are large enough: every tap's mean over the input channels

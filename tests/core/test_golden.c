@@ -29,7 +29,7 @@ enum { SETTINGS_MAX = 16, LOSSES_MAX = 32, TEXT_MAX = 64 };
 
 struct golden {
     char name[TEXT_MAX];
-    bool smooth;
+    bool smooth, trained;
     double bias[VGG19_CONVS];
     char text[2 * SETTINGS_MAX][TEXT_MAX];
     const char *settings[2 * SETTINGS_MAX + 2];
@@ -116,6 +116,7 @@ static bool read_item(FILE *in, const char *item, struct golden *golden)
     if (strcmp(item, "weights") == 0) {
         read_word(in, word);
         golden->smooth = strcmp(word, "smooth") == 0;
+        golden->trained = strcmp(word, "trained") == 0;
     } else if (strcmp(item, "bias") == 0) {
         int conv = (int)read_number(in);
         assert_in_range(conv, 0, VGG19_CONVS - 1);
@@ -153,13 +154,16 @@ static bool read_case(FILE *in, struct golden *golden, char item[TEXT_MAX])
 
 /* --- networks: made when first asked for --- */
 
-static struct network *builtin_network[2], *smooth_network;
+static struct network *random_network[2], *trained_network[2], *smooth_network;
 
 static const struct network *network_for(const struct golden *golden, int pooling)
 {
-    struct network **network = golden->smooth ? &smooth_network : &builtin_network[pooling];
+    struct network **network = golden->smooth    ? &smooth_network
+                               : golden->trained ? &trained_network[pooling]
+                                                 : &random_network[pooling];
     if (!*network) {
-        struct vgg19_weights weights = builtin_weights(VGG19_CONVS);
+        struct vgg19_weights weights =
+            golden->trained ? trained_weights(VGG19_CONVS) : random_weights(VGG19_CONVS);
         if (golden->smooth)
             smooth_weights(&weights, golden->bias);
         *network = network_of(weights, pooling);
@@ -328,6 +332,12 @@ static void johnson_matches_golden(void **state)
     check_file("johnson.txt", 6);
 }
 
+static void presets_match_golden_on_the_trained_network(void **state)
+{
+    (void)state;
+    check_file("trained.txt", 5);
+}
+
 static void layers_and_weights_match_golden(void **state)
 {
     (void)state;
@@ -440,8 +450,10 @@ static void every_layers_features_match_golden(void **state)
 
 static int end(void **state)
 {
-    network_free(builtin_network[0]);
-    network_free(builtin_network[1]);
+    for (int pooling = 0; pooling < 2; pooling++) {
+        network_free(random_network[pooling]);
+        network_free(trained_network[pooling]);
+    }
     network_free(smooth_network);
     return folder_remove(state);
 }
@@ -459,6 +471,7 @@ int main(void)
         cmocka_unit_test(gdl_matches_golden),
         cmocka_unit_test(gatys_matches_golden),
         cmocka_unit_test(johnson_matches_golden),
+        cmocka_unit_test(presets_match_golden_on_the_trained_network),
         cmocka_unit_test(layers_and_weights_match_golden),
         cmocka_unit_test(gradient_without_kinks_matches_golden),
     };

@@ -65,7 +65,7 @@ static void mask_by(const float *x, float *dx)
 
 static struct vgg19_weights biased_weights(void)
 {
-    struct vgg19_weights weights = builtin_weights(2);
+    struct vgg19_weights weights = random_weights(2);
     for (int n = 0; n < 2; n++)
         for (size_t o = 0; o < CHANNELS; o++)
             weights.bias[n][o] = 20 * noise_at(70 + (uint64_t)n, o);
@@ -228,7 +228,7 @@ static void features_do_not_depend_on_what_else_is_tapped(void **state)
 {
     (void)state;
     const struct layer deepest = {2, LAYER_RELU};
-    struct network *network = network_of(builtin_weights(3), POOLING_MAX);
+    struct network *network = network_of(random_weights(3), POOLING_MAX);
     float *picture = picture_new_float(PICTURE_SEED, WIDTH, HEIGHT);
     struct capture first = {0};
     for (unsigned set = 0; set < 1u << TENSORS; set++) {

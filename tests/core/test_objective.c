@@ -203,7 +203,7 @@ static void balanced_does_not_depend_on_the_scale_of_the_network(void **state)
     const char *const *settings =
         SETTINGS("content_layers", "relu2_1", "style_layers", "relu1_1,relu1_2", "pooling", "avg");
     double *x = picture_new(PICTURE_SEED, size.width, size.height);
-    struct vgg19_weights weights = builtin_weights(3);
+    struct vgg19_weights weights = random_weights(3);
     for (size_t i = 0; i < (size_t)9 * 3 * 64; i++)
         weights.kernel[0][i] *= 2;
     struct network *twice = network_of(weights, POOLING_AVG);
@@ -396,8 +396,8 @@ static void plan_refuses_a_layer_without_pixels(void **state)
 
 static int begin(void **state)
 {
-    networks[POOLING_MAX] = network_of(builtin_weights(10), POOLING_MAX);
-    networks[POOLING_AVG] = network_of(builtin_weights(10), POOLING_AVG);
+    networks[POOLING_MAX] = network_of(random_weights(10), POOLING_MAX);
+    networks[POOLING_AVG] = network_of(random_weights(10), POOLING_AVG);
     return folder_make(state);
 }
 

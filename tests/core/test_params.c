@@ -298,7 +298,7 @@ static void defaults_parse(void **state)
         for (int i = 0; i < PARAM_COUNT; i++) {
             enum param_id id = (enum param_id)i;
             bool of_preset = param_from_preset(id);
-            assert_int_equal(preset_default(preset, id) != NULL, of_preset);
+            assert_int_equal(preset_default(preset, id, NULL) != NULL, of_preset);
             assert_int_equal(params.source[id], !param_table[id].text || id == PARAM_preset
                                                     ? SOURCE_GIVEN
                                                 : of_preset ? SOURCE_PRESET
@@ -306,7 +306,8 @@ static void defaults_parse(void **state)
             struct params one;
             params_init(&one);
             if (params.source[id] != SOURCE_GIVEN) {
-                const char *text = of_preset ? preset_default(preset, id) : param_table[id].text;
+                const char *text =
+                    of_preset ? preset_default(preset, id, NULL) : param_table[id].text;
                 assert_int_equal(params_set(&one, id, text, &err), 0);
                 assert_true(params_same(&params, &one, id));
             }

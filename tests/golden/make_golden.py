@@ -3,14 +3,15 @@
 
     make_golden.py          needs python3-numpy and python3-torch; about a minute
 
-The weights are those of weights/builtin.c, rebuilt here by the same integer arithmetic and checked
-against the digest in tests/weights/test_builtin.c. The pictures come from an integer formula that
+The untrained weights are those of weights/random_filters.c, rebuilt here by the same integer
+arithmetic and checked against the digest in tests/weights/test_random_filters.c; the trained ones
+are read from weights/vgg19.safetensors by lines of this file's own. The pictures come from an integer formula that
 tests/core/render_fixture.h repeats. The loss formulas are written from the table of the presets,
 not from core/objective.c. Read by tests/core/test_golden.c.
 
 A file is a sequence of cases, one item a line:
     case NAME
-    weights builtin | smooth        then, for smooth, 16 lines: bias CONVOLUTION VALUE
+    weights random | trained | smooth   then, for smooth, 16 lines: bias CONVOLUTION VALUE
     set PARAMETER VALUE
     picture WIDTH HEIGHT            of the content image and of the picture
     style WIDTH HEIGHT
@@ -21,6 +22,7 @@ A file is a sequence of cases, one item a line:
     end
 """
 import hashlib
+import json
 import pathlib
 import re
 
@@ -30,7 +32,7 @@ import torch
 HERE = pathlib.Path(__file__).resolve().parent
 DTYPE = torch.float64
 
-# --- the built-in network -------------------------------------------------------------------------
+# --- networks -------------------------------------------------------------------------------------
 
 CONVS = [(1, 1, 3, 64), (1, 2, 64, 64),
          (2, 1, 64, 128), (2, 2, 128, 128),
@@ -47,7 +49,7 @@ def mix(x):
     return x ^ (x >> np.uint64(31))
 
 
-def builtin_kernel(conv):
+def random_kernel(conv):
     """[3][3][in][out]: each value a sum of the twelve 16-bit parts of three splitmix64 outputs."""
     _, _, cin, out = CONVS[conv]
     stream = mix(mix(np.array([GOLDEN])) + np.uint64(conv + 1) * GOLDEN)
@@ -63,14 +65,14 @@ def builtin_kernel(conv):
 
 def check_digest(kernels):
     """As in tests/weights: over every layer's kernel and its bias of zeros."""
-    text = (HERE.parent / "weights" / "test_builtin.c").read_text()
+    text = (HERE.parent / "weights" / "test_random_filters.c").read_text()
     known = re.search(r'\{0, "([0-9a-f]{64})"\}', text).group(1)
     digest = hashlib.sha256()
     for kernel in kernels:
         digest.update(kernel.tobytes())
         digest.update(bytes(4 * kernel.shape[3]))
     if digest.hexdigest() != known:
-        raise SystemExit(f"builtin weights: digest {digest.hexdigest()}, expected {known}")
+        raise SystemExit(f"random weights: digest {digest.hexdigest()}, expected {known}")
 
 
 def without_response_to_constants(kernel):
@@ -80,13 +82,34 @@ def without_response_to_constants(kernel):
     return (exact - exact.mean(axis=2, keepdims=True)).astype(np.float32)
 
 
+def trained_layers():
+    """Kernels [3][3][in][out] for RGB and biases of the trained network."""
+    raw = (HERE.parent.parent / "weights" / "vgg19.safetensors").read_bytes()
+    start = 8 + int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8:start])
+
+    def tensor(name):
+        begin, end = header[name]["data_offsets"]
+        kind = {"F16": "<f2", "F32": "<f4"}[header[name]["dtype"]]
+        values = np.frombuffer(raw[start + begin:start + end], kind)
+        return values.reshape(header[name]["shape"]).astype(np.float32)
+
+    names = [f"conv{block}_{index}" for block, index, _, _ in CONVS]
+    kernels = [tensor(f"{name}.weight").transpose(2, 3, 1, 0) for name in names]
+    kernels[0] = kernels[0][:, :, ::-1]  # BGR there
+    return kernels, [tensor(f"{name}.bias") for name in names]
+
+
 def torch_kernel(kernel):
     """[out][in][3][3], a cross-correlation there, too."""
     return torch.tensor(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)), dtype=DTYPE)
 
 
 class Network:
-    def __init__(self, kernels, biases):
+    """biases: of each convolution one number, or one for every channel."""
+
+    def __init__(self, kind, kernels, biases):
+        self.kind = kind
         self.kernels = [torch_kernel(k) for k in kernels]
         self.biases = biases
         self.lowest = np.inf  # pre-activation met so far
@@ -96,7 +119,7 @@ class Network:
         x = (picture - torch.tensor(MEAN.astype(np.float64))).permute(2, 0, 1)[None]
         found = {}
         for n, (block, index, _, out) in enumerate(CONVS[:last + 1]):
-            bias = torch.full((out,), float(self.biases[n]), dtype=DTYPE)
+            bias = torch.tensor(np.broadcast_to(np.float64(self.biases[n]), out).copy())
             x = torch.nn.functional.conv2d(x, self.kernels[n], bias, padding=1)
             self.lowest = min(self.lowest, x.min().item())
             found[f"conv{block}_{index}"] = x[0]
@@ -246,9 +269,8 @@ def write_case(out, network, label, size, style_size, given, digits=0):
     """digits: of the gradient's largest value; 0 leaves the gradient out."""
     given = {**dict(zip(NAMES, PRESETS[given["preset"]])), "style_layers": STYLE_LAYERS, **given}
     losses, gradient = evaluate(network, size, style_size, given)
-    smooth = any(network.biases)
-    out.write(f"case {label}\nweights {'smooth' if smooth else 'builtin'}\n")
-    for n, bias in enumerate(network.biases if smooth else []):
+    out.write(f"case {label}\nweights {network.kind}\n")
+    for n, bias in enumerate(network.biases if network.kind == "smooth" else []):
         out.write(f"bias {n} {bias}\n")
     for name, value in given.items():
         out.write(f"set {name} {value}\n")
@@ -262,7 +284,7 @@ def write_case(out, network, label, size, style_size, given, digits=0):
 
 
 def write_features(out, network, pooling, size, samples=24):
-    out.write(f"case features_{pooling}\nweights builtin\nset pooling {pooling}\n"
+    out.write(f"case features_{pooling}\nweights random\nset pooling {pooling}\n"
               f"picture {size[0]} {size[1]}\nstyle {size[0]} {size[1]}\n")
     for name, f in network.layers(torch.tensor(picture(PICTURE, *size)), pooling).items():
         flat = f.permute(1, 2, 0).reshape(-1).numpy()
@@ -279,6 +301,15 @@ def write_preset(out, network, preset):
         write_case(out, network, f"{label}_37x29", (37, 29), (41, 33), given, 4)
         write_case(out, network, f"{label}_16x16", (16, 16), (19, 16), given, 4)
         write_case(out, network, f"{label}_50x17", (50, 17), (29, 38), given)
+
+
+def write_trained(out):
+    """Each preset as it is used, on the network it is used with."""
+    network = Network("trained", *trained_layers())
+    for preset in PRESETS:
+        pooling = "avg" if preset in ("balanced", "gatys") else "max"
+        write_case(out, network, f"trained_{preset}", (37, 29), (41, 33),
+                   {"preset": preset, "pooling": pooling}, 4)
 
 
 VARIANTS = {
@@ -315,7 +346,8 @@ SMOOTH_BIASES = [340, 500, 540, 800, 850, 1000, 1550, 2150, 2050, 2250, 2800, 35
 
 
 def write_smooth(out, kernels):
-    network = Network([without_response_to_constants(k) for k in kernels], SMOOTH_BIASES)
+    network = Network("smooth", [without_response_to_constants(k) for k in kernels],
+                      SMOOTH_BIASES)
     given = {"preset": "balanced", "pooling": "avg"}
     write_case(out, network, "smooth_balanced", (37, 29), (41, 33), given, 6)
     small = (21, 18), (19, 23)
@@ -334,13 +366,14 @@ def write_smooth(out, kernels):
 def main():
     torch.set_num_threads(1)
     np.seterr(over="ignore")
-    kernels = [builtin_kernel(n) for n in range(16)]
+    kernels = [random_kernel(n) for n in range(16)]
     check_digest(kernels)
-    network = Network(kernels, [0] * 16)
+    network = Network("random", kernels, [0] * 16)
     jobs = {preset: lambda out, p=preset: write_preset(out, network, p) for preset in PRESETS}
     jobs["variants"] = lambda out: write_variants(out, network)
     jobs["features"] = lambda out: [write_features(out, network, pooling, (37, 35))
                                     for pooling in ("max", "avg")]
+    jobs["trained"] = write_trained
     jobs["smooth"] = lambda out: write_smooth(out, kernels)
     for name, write in jobs.items():
         with open(HERE / f"{name}.txt", "w", encoding="ascii") as out:

@@ -1,180 +1,123 @@
-/* The built-in network: its bits, and that they are He-normal and independent. */
+/* The trained network that is part of the program. */
+#include "builtin.h"
 #include "check.h"
-#include "digest.h"
+#include "compare.h"
+#include "known.h"
+#include "mapped.h"
 #include "weights.h"
 
-#include <omp.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-static struct vgg19_weights builtin(uint64_t seed, int convs)
+static struct vgg19_weights load(const char *name, int convs)
 {
     struct vgg19_weights weights;
     struct error err = {0};
-    assert_int_equal(vgg19_weights_init(&weights, convs, &err), 0);
-    for (int i = 0; i < convs; i++)
-        memset(weights.kernel[i], 0xA5, 9 * sizeof(float));
-    weights_builtin(seed, &weights);
+    int status = weights_load(name, CONVENTION_AUTO, convs, &weights, &err);
+    print_message("%s: %s\n", name, err.message);
+    assert_int_equal(status, 0);
     return weights;
-}
-
-static size_t kernel_count(int conv)
-{
-    return 9 * (size_t)vgg19_convs[conv].in * (size_t)vgg19_convs[conv].out;
-}
-
-static size_t bias_count(int conv) { return (size_t)vgg19_convs[conv].out; }
-
-/* SHA-256 of every layer's kernel and bias, as little-endian floats one after the other. */
-static void digest_of(const struct vgg19_weights *weights, char hex[DIGEST_HEX])
-{
-    struct error err = {0};
-    size_t count = 0, used = 0;
-    for (int i = 0; i < weights->convs; i++)
-        count += kernel_count(i) + bias_count(i);
-    float *all = junk_new(count * sizeof *all);
-    for (int i = 0; i < weights->convs; i++) {
-        memcpy(all + used, weights->kernel[i], kernel_count(i) * sizeof *all);
-        used += kernel_count(i);
-        memcpy(all + used, weights->bias[i], bias_count(i) * sizeof *all);
-        used += bias_count(i);
-    }
-    assert_int_equal(digest_bytes(all, count * sizeof *all, hex, &err), 0);
-    free(all);
 }
 
 static void builtin_has_the_known_digest(void **state)
 {
     (void)state;
-    static const struct {
-        uint64_t seed;
-        const char *digest;
-    } known[] = {
-        {0, "5ff988b55dc41973a142b5b8b4814abc08edc1e009b84dff06b21a63d87a33cf"},
-        {UINT64_MAX, "44b7f482589338b862663620925ee1a865a487bc68e5b2b5867cbd7dd937a5d6"},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        char hex[DIGEST_HEX];
-        struct vgg19_weights weights = builtin(known[i].seed, VGG19_CONVS);
-        digest_of(&weights, hex);
-        assert_string_equal(hex, known[i].digest);
-        vgg19_weights_release(&weights);
-    }
+    struct vgg19_weights weights;
+    struct error err = {0};
+    char hex[DIGEST_HEX];
+    assert_int_equal(vgg19_weights_init(&weights, VGG19_CONVS, &err), 0);
+    assert_int_equal(builtin_read(&weights, &err), 0);
+    assert_int_equal(weights_digest(&weights, hex, &err), 0);
+    assert_string_equal(hex, BUILTIN_DIGEST);
+    vgg19_weights_release(&weights);
 }
 
-static void assert_same_start(const struct vgg19_weights *a, const struct vgg19_weights *b,
-                              int convs)
+static void assert_same(const struct vgg19_weights *a, const struct vgg19_weights *b, int convs)
 {
     for (int i = 0; i < convs; i++) {
-        assert_memory_equal(a->kernel[i], b->kernel[i], kernel_count(i) * sizeof(float));
-        assert_memory_equal(a->bias[i], b->bias[i], bias_count(i) * sizeof(float));
+        size_t kernel = (size_t)9 * (size_t)vgg19_convs[i].in * (size_t)vgg19_convs[i].out;
+        assert_memory_equal(a->kernel[i], b->kernel[i], kernel * sizeof(float));
+        assert_memory_equal(a->bias[i], b->bias[i], (size_t)vgg19_convs[i].out * sizeof(float));
     }
 }
 
-static void builtin_is_the_same_for_any_number_of_layers_and_threads(void **state)
+/* The same numbers from the program and from the file that went into it, digest included. */
+static void builtin_is_the_file_beside_it(void **state)
 {
     (void)state;
-    int threads = omp_get_max_threads();
-    struct vgg19_weights whole = builtin(3, 9), start = builtin(3, 4);
-    assert_same_start(&whole, &start, 4);
-    for (int n = 1; n <= 5; n += 4) {
-        omp_set_num_threads(n);
-        struct vgg19_weights again = builtin(3, 9);
-        assert_same_start(&whole, &again, 9);
-        vgg19_weights_release(&again);
-    }
-    omp_set_num_threads(threads);
-    vgg19_weights_release(&whole);
-    vgg19_weights_release(&start);
+    struct error err = {0};
+    struct region file = builtin_file();
+    FILE *copy = fopen("builtin.safetensors", "wb");
+    assert_non_null(copy);
+    assert_int_equal(fwrite(file.bytes, 1, file.count, copy), file.count);
+    assert_int_equal(fclose(copy), 0);
+    struct digests digests;
+    assert_int_equal(digests_file("builtin.safetensors", &digests, &err), 0);
+    assert_non_null(strstr(builtin_facts(), digests.sha256));
+    struct vgg19_weights own = load("builtin", VGG19_CONVS);
+    struct vgg19_weights read = load("builtin.safetensors", VGG19_CONVS);
+    assert_same(&own, &read, VGG19_CONVS);
+    assert_memory_equal(own.mean, read.mean, sizeof own.mean);
+    assert_string_equal(own.digest, read.digest);
+    assert_string_equal(own.convention, "caffe");
+    assert_string_equal(own.source, "builtin");
+    vgg19_weights_release(&own);
+    vgg19_weights_release(&read);
+    remove("builtin.safetensors");
 }
 
-/* |got - expected| within five standard errors. */
-static void check_within(const char *what, int conv, double got, double expected, double error)
-{
-    if (!(fabs(got - expected) <= 5 * error))
-        print_error("%s of convolution %d: %g, expected %g +- %g\n", what, conv, got, expected,
-                    5 * error);
-    assert_true(fabs(got - expected) <= 5 * error);
-}
-
-/* Moments of a sum of twelve uniforms; the errors are those of a sample of this size. */
-static void builtin_is_he_normal(void **state)
+static void builtin_is_the_same_for_any_number_of_layers(void **state)
 {
     (void)state;
-    struct vgg19_weights weights = builtin(0, VGG19_CONVS);
-    for (int conv = 0; conv < VGG19_CONVS; conv++) {
-        size_t count = kernel_count(conv);
-        double n = (double)count, sum[5] = {0}, largest = 0;
-        double unit = sqrt(2 / (9.0 * vgg19_convs[conv].in));
-        for (size_t i = 0; i < count; i++) {
-            double z = (double)weights.kernel[conv][i] / unit;
-            largest = fmax(largest, fabs(z));
-            double power = z;
-            for (int p = 1; p <= 4; p++, power *= z)
-                sum[p] += power;
-        }
-        check_within("mean", conv, sum[1] / n, 0, sqrt(1 / n));
-        check_within("variance", conv, sum[2] / n, 1, sqrt(1.9 / n));
-        check_within("skewness", conv, sum[3] / n, 0, sqrt(15 / n));
-        check_within("kurtosis", conv, sum[4] / n, 2.9, sqrt(80 / n));
-        assert_true(largest <= 6 && largest > 3);
-        for (size_t o = 0; o < bias_count(conv); o++)
-            assert_true(weights.bias[conv][o] == 0);
-    }
-    vgg19_weights_release(&weights);
+    struct vgg19_weights all = load("builtin", VGG19_CONVS), few = load("builtin", 3);
+    assert_int_equal(few.convs, 3);
+    assert_null(few.kernel[3]);
+    assert_same(&all, &few, 3);
+    assert_string_equal(all.digest, few.digest);
+    vgg19_weights_release(&all);
+    vgg19_weights_release(&few);
 }
 
-/* Of values with mean 0. */
-static double correlation(const float *a, const float *b, size_t count)
+/* Bytes of a mapping's pages that this process has mapped in. */
+static size_t touched_bytes(const void *start, size_t bytes)
 {
-    double aa = 0, bb = 0, ab = 0;
-    for (size_t i = 0; i < count; i++) {
-        aa += (double)a[i] * (double)a[i];
-        bb += (double)b[i] * (double)b[i];
-        ab += (double)a[i] * (double)b[i];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), touched = 0;
+    uintptr_t first = (uintptr_t)start / page, last = ((uintptr_t)start + bytes) / page;
+    FILE *pages = fopen("/proc/self/pagemap", "rb");
+    if (!pages || fseek(pages, (long)(first * sizeof(uint64_t)), SEEK_SET) != 0)
+        skip();
+    for (uintptr_t at = first; at < last; at++) {
+        uint64_t entry = 0;
+        if (fread(&entry, sizeof entry, 1, pages) != 1)
+            break;
+        touched += (entry >> 63 & 1) * page;
     }
-    return ab / sqrt(aa * bb);
+    fclose(pages);
+    return touched;
 }
 
-static void builtin_neighbours_are_independent(void **state)
+/* Of 40 MB, a render that stops at relu2_1 looks at the first few hundred kilobytes. The kernel
+ * maps a fault's neighbours in, up to 64 kB or a large page around it. */
+static void builtin_touches_only_the_layers_it_is_asked_for(void **state)
 {
     (void)state;
-    struct vgg19_weights weights = builtin(0, VGG19_CONVS);
-    for (int conv = 0; conv < VGG19_CONVS; conv++) {
-        size_t in = (size_t)vgg19_convs[conv].in, out = (size_t)vgg19_convs[conv].out;
-        const size_t apart[] = {1, 2, out, in * out, 3 * in * out};
-        for (size_t i = 0; i < sizeof apart / sizeof *apart; i++) {
-            size_t count = kernel_count(conv) - apart[i];
-            double r = correlation(weights.kernel[conv], weights.kernel[conv] + apart[i], count);
-            check_within("correlation of neighbours", conv, r, 0, 1 / sqrt((double)count));
-        }
-    }
-    vgg19_weights_release(&weights);
-}
-
-static void builtin_layers_and_seeds_are_independent(void **state)
-{
-    (void)state;
-    struct vgg19_weights a = builtin(0, VGG19_CONVS), b = builtin(1, VGG19_CONVS);
-    for (int conv = 0; conv < VGG19_CONVS; conv++) {
-        double error = 1 / sqrt((double)kernel_count(conv));
-        double r = correlation(a.kernel[conv], b.kernel[conv], kernel_count(conv));
-        check_within("correlation of seeds", conv, r, 0, error);
-        for (int other = conv + 1; other < VGG19_CONVS; other++) {
-            r = correlation(a.kernel[conv], a.kernel[other], kernel_count(conv));
-            check_within("correlation of layers", conv, r, 0, error);
-        }
-    }
-    vgg19_weights_release(&a);
-    vgg19_weights_release(&b);
+    struct region file = builtin_file();
+    madvise((void *)((uintptr_t)file.bytes & ~(uintptr_t)4095), file.count, MADV_DONTNEED);
+    struct vgg19_weights few = load("builtin", 3);
+    size_t touched = touched_bytes(file.bytes, file.count);
+    print_message("%zu of %zu bytes were touched\n", touched, file.count);
+    assert_true(touched > 0 && touched < file.count / 4);
+    vgg19_weights_release(&few);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(builtin_has_the_known_digest),
-        cmocka_unit_test(builtin_is_the_same_for_any_number_of_layers_and_threads),
-        cmocka_unit_test(builtin_is_he_normal),
-        cmocka_unit_test(builtin_neighbours_are_independent),
-        cmocka_unit_test(builtin_layers_and_seeds_are_independent),
+        cmocka_unit_test(builtin_is_the_file_beside_it),
+        cmocka_unit_test(builtin_is_the_same_for_any_number_of_layers),
+        cmocka_unit_test(builtin_touches_only_the_layers_it_is_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,64 +13,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void weights_is_builtin_parses_its_seed(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *name;
-        int status;
-        bool builtin;
-        uint64_t seed;
-    } cases[] = {
-        {"builtin", 0, true, 0},
-        {"builtin:0", 0, true, 0},
-        {"builtin:007", 0, true, 7},
-        {"builtin:18446744073709551615", 0, true, UINT64_MAX},
-        {"builtin:18446744073709551616", E_INPUT, false, 0},
-        {"builtin:", E_INPUT, false, 0},
-        {"builtin:x", E_INPUT, false, 0},
-        {"builtin:-1", E_INPUT, false, 0},
-        {"builtin:+1", E_INPUT, false, 0},
-        {"builtin: 1", E_INPUT, false, 0},
-        {"builtin:1.5", E_INPUT, false, 0},
-        {"builtins", 0, false, 0},
-        {"builtin.h5", 0, false, 0},
-        {"./builtin", 0, false, 0},
-        {"", 0, false, 0},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        bool builtin = !cases[i].builtin;
-        uint64_t seed = 99;
-        struct error err = {0};
-        int status = weights_is_builtin(cases[i].name, &builtin, &seed, &err);
-        print_message("%s: %s\n", cases[i].name, err.message);
-        assert_int_equal(status, cases[i].status);
-        if (status == 0) {
-            assert_int_equal(builtin, cases[i].builtin);
-            assert_true(seed == cases[i].seed);
-        } else {
-            assert_non_null(strstr(err.message, cases[i].name));
-            assert_true(seed == 99);
-        }
-    }
-}
-
-static void weights_load_describes_the_builtin_network(void **state)
+static void weights_load_describes_the_untrained_network(void **state)
 {
     (void)state;
     struct vgg19_weights weights;
     struct error err = {0};
     char hex[DIGEST_HEX];
     static const float mean[3] = {123.68f, 116.779f, 103.939f};
-    assert_int_equal(weights_load("builtin:05", CONVENTION_CAFFE, 1, &weights, &err), 0);
-    assert_int_equal(weights.convs, 1);
-    assert_null(weights.kernel[1]);
-    assert_string_equal(weights.source, "builtin:5");
-    assert_string_equal(weights.convention, "caffe");
-    assert_memory_equal(weights.mean, mean, sizeof mean);
+    static const char *const names[] = {"random:05", "builtin:5"};
     assert_int_equal(digest_bytes("builtin:5", 9, hex, &err), 0);
-    assert_string_equal(weights.digest, hex);
-    vgg19_weights_release(&weights);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(weights_load(names[i], CONVENTION_CAFFE, 1, &weights, &err), 0);
+        assert_int_equal(weights.convs, 1);
+        assert_null(weights.kernel[1]);
+        assert_string_equal(weights.source, "random:5");
+        assert_string_equal(weights.convention, "caffe");
+        assert_memory_equal(weights.mean, mean, sizeof mean);
+        assert_string_equal(weights.digest, hex);
+        vgg19_weights_release(&weights);
+    }
 }
 
 /* Refused, with every text in its message, and nothing written to the result. */
@@ -89,10 +50,11 @@ static void assert_refused(const char *name, int convention, int code, const cha
     assert_int_equal(weights_load(name, convention, 2, &weights, NULL), code);
 }
 
-static void weights_load_refuses_torchvision_with_builtin(void **state)
+static void weights_load_refuses_torchvision_without_a_file(void **state)
 {
     (void)state;
     assert_refused("builtin", CONVENTION_TORCHVISION, E_INPUT, "convention caffe, got torchvision");
+    assert_refused("random", CONVENTION_TORCHVISION, E_INPUT, "convention caffe, got torchvision");
 }
 
 static void write_file(const char *path, const void *bytes, size_t count)
@@ -432,9 +394,8 @@ static void another_bus_error_ends_the_process(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(weights_is_builtin_parses_its_seed),
-        cmocka_unit_test(weights_load_describes_the_builtin_network),
-        cmocka_unit_test(weights_load_refuses_torchvision_with_builtin),
+        cmocka_unit_test(weights_load_describes_the_untrained_network),
+        cmocka_unit_test(weights_load_refuses_torchvision_without_a_file),
         cmocka_unit_test(weights_load_says_what_a_wrong_file_is),
         cmocka_unit_test(weights_load_refuses_what_is_no_file),
         cmocka_unit_test(weights_load_says_when_it_may_not_read),
