@@ -52,10 +52,9 @@ uint64_t optimiser_bytes(const struct params *params, size_t count);
  * checkpoint (history with its rows), and leaves the last state there, its picture the last
  * accepted one. objective computes in state->precision. Under precision `auto` a run in bfloat16
  * ends with END_HANDOVER, state->precision then float32: call again with such an objective. That is
- * decided at an outer iteration's end: where the loss fell by less than a twentieth, or not at all,
- * or half of the iterations, rounded down, are done; part of the state, so a checkpoint
- * goes on alike. After END_INTERRUPTED state and history are those of the last outer iteration's
- * end. Errors: E_ENVIRONMENT, or what on_state returned. */
+ * decided at an outer iteration's end: where the loss fell by less than a hundredth, or not at all;
+ * part of the state, so a checkpoint goes on alike. After END_INTERRUPTED state and history are
+ * those of the last outer iteration's end. Errors: E_ENVIRONMENT, or what on_state returned. */
 int optimiser_run(const struct params *params, const struct plan *plan, struct objective *objective,
                   struct render_state *state, struct history *history,
                   const struct optimiser_hooks *hooks, enum optimiser_end *end, struct error *err);
