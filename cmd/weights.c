@@ -118,10 +118,8 @@ static void print_known(const struct known_file *file)
 
 static int list_known(void)
 {
-    printf(
-        "builtin\n  part of atelier: a trained VGG-19, used unless --weights says otherwise\n"
-        "  input       %s\n  licence     MIT; 'atelier weights builtin' says how it was trained\n",
-        convention_name(CONVENTION_CAFFE));
+    printf("builtin\n  part of atelier: a trained VGG-19, used unless --weights says otherwise;\n"
+           "  'atelier weights builtin' says how it was trained\n");
     printf("random:SEED\n  made from a seed: untrained filters, for comparison\n");
     for (int i = 0; i < known_file_count; i++)
         print_known(&known_files[i]);

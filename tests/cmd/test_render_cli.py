@@ -423,7 +423,7 @@ class Terminal(InFolder):
         self.assertEqual(code, DONE, got)
         live = [part for part in got.split("\r") if part.startswith("outer ")]
         self.assertWords(live[0], "/30", "loss", "content", "style", "tv", "eval/s", "left")
-        self.assertNotIn("outer ", "\n".join(screen(got)))
+        self.assertNotIn("outer 3", "\n".join(screen(got)))
         self.assertIn("out.png", out)
         self.assertNotRegex(out, ESCAPES)
 

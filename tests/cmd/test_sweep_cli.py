@@ -358,7 +358,7 @@ class Summaries(Sweeping):
             ["style_layers", "2", "relu1_1", "|", "relu1_1,relu2_1"],
             ["pooling", "2", "max,", "avg"]])
         self.assertEqual(lines[5], "pictures  64 to 80 px wide, 48 to 60 px high")
-        self.assertRegex(lines[6], r"^work      at most 5\.606e\+04 evaluations, [0-9.e+]+ TFLOP")
+        self.assertRegex(lines[6], r"^work      at most 1\.126e\+04 evaluations, [0-9.e+]+ TFLOP")
         self.assertEqual(len(lines), 8)
 
     def test_only_selects(self):
