@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -9,7 +10,8 @@
 
 enum { MOST_MAPPED = 1024 };
 
-/* What is mapped now. The handler reads it, on the thread that touched a byte. */
+/* What is mapped now. The handler reads it, on the thread that touched a byte.
+ */
 static struct {
     struct region regions[MOST_MAPPED];
     int count;
@@ -26,8 +28,9 @@ static bool is_mapped(const unsigned char *address)
     return false;
 }
 
-/* A page of zeros takes the missing one's place, and the reader goes on. An address that is none of
- * ours is left to whoever handled it before: it faults again. */
+/* A page of zeros takes the missing one's place, and the reader goes on. An
+ * address that is none of ours is left to whoever handled it before: it faults
+ * again. */
 static void fill_page(int signal_number, siginfo_t *info, void *context)
 {
     (void)context;
@@ -100,10 +103,23 @@ void file_unmap(struct region *region)
     *region = (struct region){0};
 }
 
+int file_folder(const char *path, int *folder, struct error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *name = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    int opened = name ? open(name, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    free(name);
+    if (opened < 0)
+        return fail_errno(err, "cannot open its folder");
+    *folder = opened;
+    return 0;
+}
+
 int file_map_whole(struct error *err)
 {
     return mapped.lost ? fail(err, E_INPUT,
-                              "it got shorter while it was read, or its disk failed: try again "
+                              "it got shorter while it was read, or its disk "
+                              "failed: try again "
                               "when nothing writes it")
                        : 0;
 }

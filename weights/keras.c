@@ -1,19 +1,23 @@
 /* Keras' HDF5 files, in both of the layouts in use:
  *
- *   attribute  layer_names = input_1, block1_conv1, ...      (of /, or of /model_weights)
- *   group      block1_conv1, attribute weight_names = the datasets below it: "block1_conv1_W_1:0",
- *              "block1_conv1/kernel:0", ...
+ *   attribute  layer_names = input_1, block1_conv1, ...      (of /, or of
+ * /model_weights) group      block1_conv1, attribute weight_names = the
+ * datasets below it: "block1_conv1_W_1:0", "block1_conv1/kernel:0", ...
  *
- *   group      layers/conv2d, layers/conv2d_1, ...           (Keras 3, *.weights.h5)
- *   datasets   vars/0, vars/1; the layer's own name is an attribute of vars, or lost
+ *   group      layers/conv2d, layers/conv2d_1, ...           (Keras 3,
+ * *.weights.h5) datasets   vars/0, vars/1; the layer's own name is an attribute
+ * of vars, or lost
  *
- * Of a layer's datasets the 4-D one is the kernel, [3][3][in][out] and a cross-correlation as ours,
- * and the 1-D one the bias. Layers are found by name, or by their order where no name is known.
- * Others are never opened. Source: keras/src/legacy/saving and keras/src/saving/saving_lib.py. */
+ * Of a layer's datasets the 4-D one is the kernel, [3][3][in][out] and a
+ * cross-correlation as ours, and the 1-D one the bias. Layers are found by
+ * name, or by their order where no name is known. Where the file's own layers
+ * are others, VGG-19 may be inside one of them (hdf5_search.h). Source:
+ * keras/src/legacy/saving and keras/src/saving/saving_lib.py. */
 #include "keras.h"
 
 #include "checked_hdf5.h"
 #include "guarded.h"
+#include "hdf5_search.h"
 #include "weights.h"
 
 #include <stdio.h>
@@ -53,7 +57,8 @@ static bool names_conv(const char *name, int conv)
     return strcmp(name, ours) == 0 || strcmp(name, other) == 0;
 }
 
-/* The name Keras 3 keeps with a layer's variables; its group's name where there is none. */
+/* The name Keras 3 keeps with a layer's variables; its group's name where there
+ * is none. */
 static int list_counted_layer(struct keras_file *k, hid_t vars, const char *group,
                               struct error *err)
 {
@@ -86,7 +91,7 @@ static int list_counted_layers(struct keras_file *k, struct error *err)
     return status;
 }
 
-/* Finds the root that lists the layers, and lists them. */
+/* Finds the root that lists the layers, if there is one, and lists them. */
 static int list_layers(struct keras_file *k, struct error *err)
 {
     static const struct {
@@ -114,10 +119,6 @@ static int list_layers(struct keras_file *k, struct error *err)
         if (status)
             return status;
     }
-    if (!found)
-        return fail(err, E_INPUT,
-                    "it is an HDF5 file without Keras layers: there is neither an attribute "
-                    "'layer_names' nor a group 'layers'");
     return 0;
 }
 
@@ -199,11 +200,14 @@ static int missing(int conv, const char *hint, struct error *err)
     return fail(err, E_INPUT, "layer %s is missing%s", name, hint);
 }
 
-/* Layers without known names: those with a kernel are the convolutions, in their order. */
+/* Layers without known names: those with a kernel are the convolutions, in
+ * their order. *sure: there are some, and none that is no convolution's, so
+ * that the error tells what is wrong. */
 static int find_in_order(const struct keras_file *k, int convs, size_t layers[VGG19_CONVS],
-                         struct error *err)
+                         bool *sure, struct error *err)
 {
     int found = 0;
+    *sure = false;
     for (size_t i = 0; i < k->groups.count && found < convs; i++) {
         struct datasets layer = {H5I_INVALID_HID, H5I_INVALID_HID};
         int status = open_layer(k, i, &layer, err);
@@ -213,13 +217,15 @@ static int find_in_order(const struct keras_file *k, int convs, size_t layers[VG
         if (status)
             return fail_context(err, "the layer at place %zu of the file: ", i), status;
     }
+    *sure = found > 0;
     return found < convs ? missing(found, "", err) : 0;
 }
 
-/* Which of the file's layers each convolution is. A layer that a deeper one stands on must be there
- * even if nobody asked for either: without it the network is another. */
+/* Which of the file's layers each convolution is, by name; *named: some are. A
+ * layer that a deeper one stands on must be there even if nobody asked for
+ * either: without it the network is another. */
 static int find_layers(const struct keras_file *k, int convs, size_t layers[VGG19_CONVS],
-                       struct error *err)
+                       bool *named, struct error *err)
 {
     bool found[VGG19_CONVS] = {false};
     int needed = 0;
@@ -230,8 +236,7 @@ static int find_layers(const struct keras_file *k, int convs, size_t layers[VGG1
                 found[conv] = true;
                 needed = conv + 1;
             }
-    if (needed == 0)
-        return find_in_order(k, convs, layers, err);
+    *named = needed > 0;
     if (needed < convs)
         needed = convs;
     for (int conv = 0; conv < needed; conv++)
@@ -268,7 +273,8 @@ static int read_shaped(hid_t dataset, int rank, const hsize_t *expected, float *
         bool theano = rank == 4 && got == 4 && dims[0] == expected[3] && dims[1] == expected[2] &&
                       dims[2] == 3 && dims[3] == 3;
         return fail(err, E_INPUT, "expected shape (%s), got (%s)%s", should, is,
-                    theano ? ": this is Theano's layout; take the file with 'tf_kernels' in its "
+                    theano ? ": this is Theano's layout; take the file with "
+                             "'tf_kernels' in its "
                              "name"
                            : "");
     }
@@ -302,16 +308,48 @@ done:
     return status;
 }
 
-int keras_read(const char *path, struct vgg19_weights *weights, struct error *err)
+static int read_convs(const struct keras_file *k, const size_t layers[VGG19_CONVS],
+                      struct vgg19_weights *weights, struct error *err)
+{
+    int status = 0;
+    for (int conv = 0; conv < weights->convs && !status; conv++)
+        status = read_conv(k, layers[conv], conv, weights, err);
+    return status;
+}
+
+/* No layer of the file has a name of VGG-19's: it is inside one of them, or
+ * they are in its order. */
+static int read_unnamed(const struct keras_file *k, struct vgg19_weights *weights, int *convention,
+                        struct error *err)
+{
+    size_t layers[VGG19_CONVS];
+    bool near, sure;
+    struct error why = {0};
+    int status = hdf5_search_read(k->file, weights, convention, &near, err);
+    if (status != E_INPUT || near)
+        return status;
+    int ordered = find_in_order(k, weights->convs, layers, &sure, &why);
+    if (!ordered)
+        return read_convs(k, layers, weights, err);
+    if (k->groups.count == 0)
+        return fail_context(err, "it is an HDF5 file without Keras layers, and ");
+    return sure ? fail(err, E_INPUT, "%s", why.message) : status;
+}
+
+int keras_read(const char *path, struct vgg19_weights *weights, int *convention, struct error *err)
 {
     struct keras_file k = {.file = H5I_INVALID_HID, .root = H5I_INVALID_HID};
     size_t layers[VGG19_CONVS];
+    bool named = false;
     int status;
+    *convention = CONVENTION_CAFFE;
     TRY(checked_open(path, &k.file, err));
     TRY(list_layers(&k, err));
-    TRY(find_layers(&k, weights->convs, layers, err));
-    for (int conv = 0; conv < weights->convs; conv++)
-        TRY(read_conv(&k, layers[conv], conv, weights, err));
+    status = find_layers(&k, weights->convs, layers, &named, err);
+    if (!named)
+        status = read_unnamed(&k, weights, convention, err);
+    else if (!status)
+        status = read_convs(&k, layers, weights, err);
 done:
     text_list_release(&k.groups);
     text_list_release(&k.names);
@@ -323,13 +361,14 @@ done:
 struct request {
     const char *path;
     struct vgg19_weights weights;
+    int *convention; /* shared, too */
 };
 
 static int answer(void *context, struct error *err)
 {
     struct request *request = context;
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    return keras_read(request->path, &request->weights, err);
+    return keras_read(request->path, &request->weights, request->convention, err);
 }
 
 static size_t bias_bytes(int conv) { return (size_t)vgg19_convs[conv].out * sizeof(float); }
@@ -343,7 +382,8 @@ static void free_shared(struct vgg19_weights *weights, int conv)
     weights->kernel[conv] = weights->bias[conv] = NULL;
 }
 
-/* Layers that the child shares, each by itself: they go one by one as they are copied. */
+/* Layers that the child shares, each by itself: they go one by one as they are
+ * copied. */
 static int share(struct vgg19_weights *weights, struct error *err)
 {
     for (int conv = 0; conv < weights->convs; conv++) {
@@ -369,11 +409,17 @@ static int read_keras(const char *path, struct vgg19_weights *weights, int *conv
 {
     struct request request = {.path = path, .weights.convs = weights->convs};
     int status;
+    request.convention = guarded_memory(sizeof *request.convention);
+    if (!request.convention) {
+        status = fail_errno(err, "not enough memory");
+        goto done;
+    }
     TRY(share(&request.weights, err));
     TRY(guarded_run(answer, &request, MOST_CPU_SECONDS, err));
     move(&request.weights, weights);
-    *convention = CONVENTION_CAFFE;
+    *convention = *request.convention;
 done:
+    guarded_free(request.convention, sizeof *request.convention);
     for (int conv = 0; conv < weights->convs; conv++)
         free_shared(&request.weights, conv);
     return status;

@@ -6,9 +6,10 @@
 #include "error.h"
 #include "vgg19.h"
 
-/* Fills kernels and biases of the first weights->convs convolutions. HDF5 1.10 itself may crash on
- * a damaged file, or not come to an end. Its printing must be off. Errors: as weight_reader.read.
+/* Fills kernels and biases of the first weights->convs convolutions, and guesses the convention.
+ * HDF5 1.10 itself may crash on a damaged file, or not come to an end. Its printing must be off.
+ * Errors: as weight_reader.read.
  */
-int keras_read(const char *path, struct vgg19_weights *weights, struct error *err);
+int keras_read(const char *path, struct vgg19_weights *weights, int *convention, struct error *err);
 
 #endif

@@ -19,7 +19,8 @@ static bool is(struct piece piece, const char *text)
     return piece.length == strlen(text) && memcmp(piece.text, text, piece.length) == 0;
 }
 
-/* Cuts what follows the last dot or slash off *name; all of it where there is none. */
+/* Cuts what follows the last dot or slash off *name; all of it where there is
+ * none. */
 static struct piece cut_last(struct piece *name)
 {
     size_t at = name->length;
@@ -103,7 +104,8 @@ int named_set(struct named_tensors *named, int conv, enum named_part part, size_
 
 /* ---- one name ---- */
 
-/* What a tensor's name says, of a convolution or of what tells another network. */
+/* What a tensor's name says, of a convolution or of what tells another network.
+ */
 struct parsed {
     struct piece prefix; /* what all names of a candidate begin with */
     bool by_number, statistics;
@@ -219,7 +221,8 @@ static bool is_complete(const struct candidate *c, int convs)
            named_check(&c->named, convs, &convention, NULL) == 0;
 }
 
-/* A prefix before bare numbers is another network's as long as no kernel is VGG-19's. */
+/* A prefix before bare numbers is another network's as long as no kernel is
+ * VGG-19's. */
 static bool is_near(const struct candidate *c)
 {
     struct piece prefix = c->prefix, last = cut_last(&prefix);
@@ -237,7 +240,8 @@ static int refuse(const struct candidate *c, struct error *err)
     char text[NAMED_TEXT];
     if (c->first_is_1x1)
         return fail(err, E_INPUT,
-                    "it looks like AdaIN's normalised VGG-19, which begins with a 1x1 convolution "
+                    "it looks like AdaIN's normalised VGG-19, which begins with a "
+                    "1x1 convolution "
                     "and reflects at borders, but plain VGG-19 is needed");
     if (c->twice >= 0)
         return fail(err, E_INPUT, "layer conv%d_%d has more than one kernel or bias",
@@ -256,7 +260,8 @@ static int refuse_all(const struct named_list *list, struct error *err)
     char there[512];
     named_describe(list, there, sizeof there);
     return fail(err, E_INPUT,
-                "layer conv1_1 is missing: neither 'features.0.weight' nor 'conv1_1.weight' is "
+                "layer conv1_1 is missing: neither 'features.0.weight' nor "
+                "'conv1_1.weight' is "
                 "among its %zu tensors%s%s",
                 list->count, list->count ? ": " : "", there);
 }
@@ -270,7 +275,8 @@ static void choose(struct named_choice *choice, const struct candidate *c)
     choice->count++;
 }
 
-/* Goes through the candidates in `parsed`, which is sorted. *nearest is for a complaint. */
+/* Goes through the candidates in `parsed`, which is sorted. *nearest is for a
+ * complaint. */
 static void gather(const struct named_list *list, const struct parsed *parsed, size_t count,
                    int convs, struct named_choice *choice, struct candidate *nearest)
 {
@@ -312,7 +318,8 @@ int named_choose(const struct named_list *list, int convs, struct named_choice *
     gather(list, parsed, count, convs, choice, &nearest);
     if (choice->count == 0) {
         status = nearest.prefix.text ? refuse(&nearest, err) : refuse_all(list, err);
-        choose(choice, &nearest);
+        if (!status)
+            choose(choice, &nearest);
     }
     free(parsed);
     return status;
@@ -326,7 +333,8 @@ int named_ambiguous(const struct named_choice *choice, struct error *err)
         used += (size_t)snprintf(all + used, sizeof all - used, "%s'%s'", i ? ", " : "",
                                  choice->prefix[i]);
     return fail(err, E_INPUT,
-                "it holds %zu networks like VGG-19 with different numbers, below %s: save the one "
+                "it holds %zu networks like VGG-19 with different numbers, below "
+                "%s: save the one "
                 "that is meant by itself",
                 choice->count, all);
 }
@@ -391,9 +399,9 @@ static int refuse_strangers(const struct named_tensors *named, struct error *err
     while (!(named->strangers >> first & 1))
         first++;
     if (named->normalised || named->strangers & 2)
-        looks =
-            ": it looks like a network with batch normalisation (vgg19_bn), but plain VGG-19 is "
-            "needed";
+        looks = ": it looks like a network with batch normalisation (vgg19_bn), "
+                "but plain VGG-19 is "
+                "needed";
     else if (named->strangers == vgg16)
         looks = ": it looks like VGG-16, but VGG-19 is needed";
     return fail(err, E_INPUT, "layer features.%d is not a convolution of VGG-19%s", first, looks);

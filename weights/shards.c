@@ -67,7 +67,8 @@ static int add_shard(struct index *index, const char *name, struct error *err)
             return 0;
     if (!name[0] || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return fail(err, E_INPUT,
-                    "the index names a file that is not beside it, which is refused: '%.200s'",
+                    "the index names a file that is not beside it, which is "
+                    "refused: '%.200s'",
                     name);
     if (index->count == MOST_SHARDS)
         return fail(err, E_INPUT, "the index names more than %d files", MOST_SHARDS);
@@ -135,15 +136,6 @@ static int open_shards(struct index *index, struct error *err)
     return 0;
 }
 
-static int open_folder(const char *path, int *folder, struct error *err)
-{
-    const char *slash = strrchr(path, '/');
-    char *name = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    *folder = name ? open(name, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-    free(name);
-    return *folder < 0 ? fail_errno(err, "cannot open its folder") : 0;
-}
-
 int shards_read(const char *path, struct vgg19_weights *weights, int *convention, struct error *err)
 {
     struct region text = {0};
@@ -155,7 +147,7 @@ int shards_read(const char *path, struct vgg19_weights *weights, int *convention
     TRY(file_map(AT_FDCWD, path, &text, err));
     TRY(parse_index(text, &index->json, err));
     TRY(list_shards(index, err));
-    TRY(open_folder(path, &index->folder, err));
+    TRY(file_folder(path, &index->folder, err));
     TRY(open_shards(index, err));
     TRY(tensors_read(index->format, &index->list, weights, convention, err));
 done:
@@ -205,9 +197,9 @@ int shard_hint(const char *path, struct error *err)
     if (!number || !err)
         return E_INPUT;
     snprintf(why, sizeof why, "%s", err->message);
-    return fail(
-        err, E_INPUT,
-        "it is one of the %d files (shards) of a model: name the index beside them instead, "
-        "'%.*s%s.index.json' (this one: %.300s)",
-        shards, (int)(number - name), name, rest, why);
+    return fail(err, E_INPUT,
+                "it is one of the %d files (shards) of a model: name the index "
+                "beside them instead, "
+                "'%.*s%s.index.json' (this one: %.300s)",
+                shards, (int)(number - name), name, rest, why);
 }

@@ -87,14 +87,33 @@ int weights_convention(const struct weights_origin *found, int given, int *conve
     return 0;
 }
 
+/* The names that are no files, nearest first where one is misspelt; "bultin:3" is one of those. */
+static int no_such_name(const char *name, struct error *err)
+{
+    static const char *const own[] = {"builtin", "random"};
+    enum { OWN = sizeof own / sizeof *own, MOST_NAMES = 64 };
+    const char *names[MOST_NAMES], *colon = strchrnul(name, ':');
+    char nearest[128], all[1024] = "", word[64];
+    size_t count = 0, used = 0;
+    for (size_t i = 0; i < OWN; i++)
+        names[count++] = own[i];
+    for (int i = 0; i < known_file_count && count < MOST_NAMES; i++)
+        names[count++] = known_files[i].name;
+    for (size_t i = 0; i < count && used < sizeof all; i++)
+        used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", names[i]);
+    snprintf(word, sizeof word, "%.*s", (int)(colon - name < 63 ? colon - name : 63), name);
+    words_nearest(word, names, count, nearest, sizeof nearest);
+    return fail(err, E_INPUT,
+                "there is no weight file '%.200s'%s%s%s known names: %s ('atelier weights' lists "
+                "them)",
+                name, nearest[0] ? "; did you mean " : "", nearest, nearest[0] ? "?" : ";", all);
+}
+
 static int no_such_file(const char *path, struct error *err)
 {
-    static const char *const others[] = {"builtin", "random"};
-    char nearest[64];
-    words_nearest(path, others, 2, nearest, sizeof nearest);
-    if (nearest[0])
-        return fail(err, E_INPUT, "there is no weight file '%s'; did you mean %s?", path, nearest);
-    return fail(err, E_INPUT, "there is no weight file '%s'", path);
+    return path[0] && !strpbrk(path, "/.")
+               ? no_such_name(path, err)
+               : fail(err, E_INPUT, "there is no weight file '%s'", path);
 }
 
 /* The first bytes of a regular file. A pipe or a device is refused without waiting for it. */

@@ -90,8 +90,35 @@ static void keras_reads_every_layout(void **state)
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         assert_loads(files[i].path, 4, files[i].tolerance);
         assert_loads(files[i].path, 1, files[i].tolerance);
-        assert_refused(files[i].path, 5, "layer block3_conv1 is missing", "");
+        assert_refused(files[i].path, 5, "layer ", "is missing");
     }
+}
+
+static void keras_finds_it_inside_a_larger_model(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"keras/nested.h5", "keras/nested3.h5",
+                                        "keras/nested3-unnamed.h5", "keras/attribute3.h5",
+                                        "keras/twins.h5"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        assert_loads(files[i], 4, 0);
+        assert_loads(files[i], 1, 0);
+        assert_refused(files[i], 5, "layer conv3_1 is missing", "");
+    }
+    assert_refused("keras/rivals.h5", 1, "it holds 2 networks like VGG-19 with different numbers",
+                   "below 'model_weights/vgg19', 'model_weights/vgg19_1'");
+}
+
+/* Numbers of torch modules do not tell the convention, and their kernels are in another order. */
+static void keras_reads_what_pytorch_users_store(void **state)
+{
+    (void)state;
+    struct vgg19_weights weights;
+    struct error err = {0};
+    assert_refused("keras/torch.h5", 4, "does not tell which input it expects", "");
+    assert_int_equal(weights_load("keras/torch.h5", CONVENTION_CAFFE, 4, &weights, &err), 0);
+    assert_values(&weights, 0);
+    vgg19_weights_release(&weights);
 }
 
 static void keras_reads_all_sixteen_layers(void **state)
@@ -454,6 +481,45 @@ static void keras_refuses_odd_datasets_and_names_the_layer(void **state)
     unlink(other_path);
 }
 
+/* The same ones in a group of a layer that is called otherwise. */
+static void keras_refuses_odd_datasets_inside_a_larger_model(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*kernel)(hid_t);
+        const char *says;
+    } cases[] = {
+        {write_nothing, "layer conv1_2: its kernel is missing"},
+        {write_narrow, "kernel: expected shape (64, 64, 3, 3), got (3, 3, 64, 63)"},
+        {write_theano, "layer conv1_2: kernel: this is Theano's layout"},
+        {write_soft_link, "layer conv1_2: kernel: a soft link stands in its place"},
+        {write_external_link, "layer conv1_2: kernel: an external link stands in its place"},
+        {write_external_storage, "layer conv1_2: kernel: external storage is refused"},
+        {write_virtual, "layer conv1_2: kernel: a virtual dataset is refused"},
+        {write_integers, "layer conv1_2: kernel: its type is not floating-point"},
+        {write_unwritten, "layer conv1_2: kernel: its 36864 values need 147456 bytes"},
+    };
+    write_other();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        hid_t file = new_file(), group;
+        write_fixed_texts(file, "layer_names", 12, 1, "vgg19\0\0\0\0\0\0");
+        H5Gclose(H5Gcreate2(file, "vgg19", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+        group = new_layer(file, "vgg19/block1_conv1");
+        write_floats(group, "kernel", 4, (const hsize_t[]){3, 3, 3, 64}, 0);
+        write_floats(group, "bias", 1, bias_dims, 16);
+        H5Gclose(group);
+        group = new_layer(file, "vgg19/block1_conv2");
+        cases[i].kernel(group);
+        write_bias(group);
+        H5Gclose(group);
+        assert_true(H5Fclose(file) >= 0);
+        assert_refused(path, 2, cases[i].says, "conv");
+        if (cases[i].kernel != write_nothing) /* a bias alone tells of a deeper network */
+            assert_loads(path, 1, 0);
+    }
+    unlink(other_path);
+}
+
 /* ---- files whose layers are odd ---- */
 
 static void list_vgg16(hid_t file)
@@ -543,7 +609,7 @@ static void keras_refuses_odd_lists_of_layers(void **state)
         {list_nothing, "an HDF5 file without Keras layers"},
         {list_numbers, "a list of names holds no names"},
         {list_second, "layer block1_conv1 is missing"},
-        {list_strangers, "layer block1_conv1 is missing"},
+        {list_strangers, "layer conv1_1 is missing: neither 'features.0.weight' nor"},
         {list_group_that_is_a_dataset, "layer block1_conv1: expected a group"},
         {list_soft_group, "layer block1_conv1: a soft link stands in its place"},
         {list_external_group, "layer block1_conv1: an external link stands in its place"},
@@ -684,6 +750,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keras_reads_every_layout),
+        cmocka_unit_test(keras_finds_it_inside_a_larger_model),
+        cmocka_unit_test(keras_reads_what_pytorch_users_store),
+        cmocka_unit_test(keras_refuses_odd_datasets_inside_a_larger_model),
         cmocka_unit_test(keras_reads_all_sixteen_layers),
         cmocka_unit_test(keras_takes_the_given_convention),
         cmocka_unit_test(keras_refuses_odd_datasets_and_names_the_layer),

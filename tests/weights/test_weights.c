@@ -107,6 +107,13 @@ static void weights_load_refuses_what_is_no_file(void **state)
     (void)state;
     assert_refused("nowhere.h5", CONVENTION_AUTO, E_INPUT, "there is no weight file 'nowhere.h5'");
     assert_refused("bulitin", CONVENTION_AUTO, E_INPUT, "did you mean 'builtin'?");
+    assert_refused("bultin:3", CONVENTION_AUTO, E_INPUT, "did you mean 'builtin'?");
+    assert_refused("randon:1", CONVENTION_AUTO, E_INPUT, "did you mean 'random'?");
+    assert_refused("vgg19", CONVENTION_AUTO, E_INPUT,
+                   "known names: builtin, random, vgg19-keras, ");
+    assert_refused("vgg19-kera", CONVENTION_AUTO, E_INPUT, "did you mean 'vgg19-keras'");
+    assert_refused("VGG19_keras", CONVENTION_AUTO, E_INPUT, "did you mean 'vgg19-keras'");
+    assert_refused("something", CONVENTION_AUTO, E_INPUT, "('atelier weights' lists them)");
     assert_refused("", CONVENTION_AUTO, E_INPUT, "there is no weight file ''");
     assert_refused(".", CONVENTION_AUTO, E_INPUT, "'.' is a folder, not a weight file");
     assert_refused("/dev/null", CONVENTION_AUTO, E_INPUT, "is a device or a pipe");

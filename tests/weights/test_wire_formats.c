@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- messages written here ---- */
@@ -245,7 +246,7 @@ static void the_same_numbers_in_every_format_are_the_same_weights(void **state)
     static const char *const others[] = {
         "mapped/torch.safetensors", "mapped/keras.safetensors", "mapped/v1.caffemodel",
         "mapped/new.caffemodel",    "mapped/torch.onnx",        "mapped/mxnet.onnx",
-        "mat/packed.mat",
+        "mapped/external.onnx",     "mapped/odd.onnx",          "mat/packed.mat",
     };
     struct vgg19_weights keras, other;
     struct error err = {0};
@@ -622,6 +623,9 @@ static void onnx_refuses_other_networks(void **state)
     put_number(&model, 1, 7);
     refuse(onnx_read, &model, "layer conv1_1 is missing");
     put_message(&graph, 1, onnx_node("Conv", "k", NULL));
+    put_message(&graph, 5, onnx_tensor("k", kernel_sizes, 1, KERNEL_BYTES));
+    refuse_graph(&graph, "layer conv1_1: expected a kernel and a bias, got no bias");
+    put_message(&graph, 1, onnx_node("Conv", NULL, NULL));
     refuse_graph(&graph, "layer conv1_1: expected a kernel and a bias");
     put_message(&graph, 1, onnx_node("Conv", "k", "b"));
     refuse_graph(&graph, "layer conv1_1: there is no initializer for its kernel");
@@ -709,6 +713,85 @@ static void onnx_refuses_wrong_tensors(void **state)
     }
 }
 
+/* One convolution whose kernel's values are where the entries say. */
+static void write_external(const char *path, const char *location, const char *offset,
+                           const char *length)
+{
+    struct message graph = {0}, tensor = onnx_tensor("k", kernel_sizes, 1, 0), entry = {0};
+    const char *const entries[][2] = {
+        {"location", location}, {"offset", offset}, {"length", length}};
+    for (int i = 0; i < 3; i++) {
+        if (!entries[i][1])
+            continue;
+        put_text(&entry, 1, entries[i][0]);
+        put_text(&entry, 2, entries[i][1]);
+        put_message(&tensor, 13, entry);
+        entry = (struct message){0};
+    }
+    put_number(&tensor, 14, 1);
+    put_message(&graph, 1, onnx_node("Conv", "k", "b"));
+    put_message(&graph, 5, onnx_tensor("b", bias_sizes, 1, BIAS_BYTES));
+    put_message(&graph, 5, tensor);
+    struct message model = onnx_model(graph);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(model.bytes, 1, model.count, file), model.count);
+    assert_int_equal(fclose(file), 0);
+    free(model.bytes);
+}
+
+static void onnx_reads_values_beside_it_and_nowhere_else(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *location, *offset, *length, *says;
+    } cases[] = {
+        {"beside.data", "0", "6912", NULL},
+        {"beside.data", "88", NULL, NULL},
+        {"beside.data", NULL, NULL, NULL},
+        {"beside.data", "89", "6912", "bytes 89 to 7001 are needed, but it has only 7000"},
+        {"beside.data", "7001", NULL, "it has only 7000"},
+        {"beside.data", "18446744073709551615", NULL, "from byte 18446744073709551615 on"},
+        {"beside.data", "18446744073709551616", NULL, "should be 6912 bytes"},
+        {"beside.data", "-1", NULL, "should be 6912 bytes"},
+        {"beside.data", "0", "6911", "should be 6912 bytes, and is said to be 6911 from"},
+        {"missing.data", "0", "6912", "in the file 'missing.data': it is not beside the model"},
+        {"link.data", "0", "6912", "in the file 'link.data': it is a link, which is refused"},
+        {"pipe.data", "0", "6912", "in the file 'pipe.data': it is not a regular file"},
+        {"folder.data", "0", "6912", "in the file 'folder.data': it is not a regular file"},
+        {"../weights/beside.data", "0", "6912", "is refused: '../weights/beside.data'"},
+        {"./beside.data", "0", "6912", "is refused: './beside.data'"},
+        {"/etc/passwd", "0", "6912", "is refused: '/etc/passwd'"},
+        {"..", "0", "6912", "is refused: '..'"},
+        {"", "0", "6912", "is refused: ''"},
+        {NULL, "0", "6912", "is refused: ''"},
+    };
+    struct vgg19_weights weights;
+    struct error err = {0};
+    static const char zeros[7000];
+    FILE *file = fopen("beside.data", "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(zeros, 1, sizeof zeros, file), sizeof zeros);
+    assert_int_equal(fclose(file), 0);
+    unlink("link.data"), unlink("pipe.data"), rmdir("folder.data");
+    assert_int_equal(symlink("beside.data", "link.data"), 0);
+    assert_int_equal(mkfifo("pipe.data", 0600), 0);
+    assert_int_equal(mkdir("folder.data", 0700), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_external("x.onnx", cases[i].location, cases[i].offset, cases[i].length);
+        if (cases[i].says) {
+            assert_file_refused("x.onnx", CONVENTION_CAFFE, 1, cases[i].says);
+            continue;
+        }
+        int status = weights_load("x.onnx", CONVENTION_CAFFE, 1, &weights, &err);
+        print_message("%s\n", err.message);
+        assert_int_equal(status, 0);
+        vgg19_weights_release(&weights);
+    }
+    unlink("x.onnx"), unlink("beside.data"), unlink("link.data"), unlink("pipe.data");
+    rmdir("folder.data");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -730,6 +813,7 @@ int main(void)
         cmocka_unit_test(onnx_refuses_other_networks),
         cmocka_unit_test(onnx_names_vgg16),
         cmocka_unit_test(onnx_refuses_wrong_tensors),
+        cmocka_unit_test(onnx_reads_values_beside_it_and_nowhere_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

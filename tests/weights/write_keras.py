@@ -141,7 +141,65 @@ def as_tf213(file, args):
     write_counted(file.create_group("_layer_checkpoint_dependencies"), args, False)
 
 
-LAYOUTS = {"published": as_published, "keras2": as_keras2, "model": as_model, "split": as_split,
+def nested(root, args, inner="vgg19"):
+    """VGG-19 as one layer of a larger model, among others."""
+    root.attrs["layer_names"] = ["rescaling", inner, "dense"]
+    root.create_group("rescaling").attrs["weight_names"] = np.zeros(0)
+    group = root.create_group(inner)
+    names = []
+    for name, weights in layers(args):
+        for part, array in zip(("kernel:0", "bias:0"), weights):
+            names.append(f"{name}/{part}")
+            group.create_dataset(names[-1], data=array)
+    group.attrs["weight_names"] = names
+    group = root.create_group("dense")
+    group.attrs["weight_names"] = ["dense/kernel:0"]
+    group.create_dataset("dense/kernel:0", data=np.zeros((512, 2), "f4"))
+
+
+def as_nested(file, args):
+    nested(file.create_group("model_weights"), args)
+
+
+def as_nested3(file, args, named=True, below="functional/layers"):
+    group = file.create_group("layers")
+    group.create_group("dense/vars")["0"] = np.zeros((512, 2), "f4")
+    write_counted(group.create_group(below), args, named)
+
+
+def as_nested3_unnamed(file, args):
+    as_nested3(file, args, False)
+
+
+def as_attribute3(file, args):
+    """A model that is a class of somebody's."""
+    write_counted(file.create_group("perceptual/vgg/layers"), args, True)
+
+
+def as_twins(file, args):
+    """Twice the same numbers."""
+    root = file.create_group("model_weights")
+    nested(root, args)
+    root.copy("vgg19", "vgg19_1")
+
+
+def as_rivals(file, args):
+    as_twins(file, args)
+    file["model_weights/vgg19_1/block1_conv1/bias:0"][3] += 1
+
+
+def as_torch(file, args):
+    """PyTorch's state dict, as people store it: not Keras' order."""
+    for n in range(args.convs):
+        kernel, bias = tensors(n, args.dtype)
+        place = [0, 2, 5, 7, 10][n]
+        file[f"net/features.{place}.weight"] = kernel.transpose(3, 2, 0, 1)
+        file[f"net/features.{place}.bias"] = bias
+
+
+LAYOUTS = {"nested": as_nested, "nested3": as_nested3, "nested3-unnamed": as_nested3_unnamed,
+           "attribute3": as_attribute3, "twins": as_twins, "rivals": as_rivals, "torch": as_torch,
+           "published": as_published, "keras2": as_keras2, "model": as_model, "split": as_split,
            "unnamed": as_unnamed, "keras3": as_keras3, "keras3-unnamed": as_keras3_unnamed,
            "tf213": as_tf213}
 STORAGES = {"plain": {}, "packed": {"compression": "gzip", "compression_opts": 1, "shuffle": True,

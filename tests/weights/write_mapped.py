@@ -192,12 +192,55 @@ def caffe(path, convs, form="new", style="packed", legacy=False, double=False, f
 ONNX_TYPES = {"F32": 1, "F16": 10, "F64": 11, "BF16": 16}
 
 
+def onnx_external(path, convs):
+    """Values in a file beside the model."""
+    held = bytearray(b"junk")
+
+    def keep(data):
+        entries = [("location", os.path.basename(path) + ".data"), ("offset", len(held)),
+                   ("length", len(data))]
+        held.extend(data)
+        return [message(13, text(1, k), text(2, str(v))) for k, v in entries] + [number(14, 1)]
+
+    onnx(path, convs, keep=keep)
+    with open(path + ".data", "wb") as file:
+        file.write(held)
+
+
+def onnx_odd(path, convs):
+    """Constants, values that go through other nodes, and biases that are added behind."""
+    nodes = []
+    for n, (_, _, cin, out) in enumerate(CONVS[:convs]):
+        def tensor(shape, data):
+            return [numbers(1, shape, "unpacked"), number(2, 1), message(9, data)]
+
+        def constant(name, shape, data):
+            value = message(5, text(1, "value"), message(5, tensor(shape, data)), number(20, 4))
+            return message(1, text(2, name), text(4, "Constant"), value)
+
+        def node(kind, output, *inputs):
+            return message(1, [text(1, i) for i in inputs], text(2, output), text(4, kind))
+
+        added = [f"c{n}", f"wide{n}"] if n % 2 else [f"wide{n}", f"c{n}"]
+        shape = [1, out, 1, 1] if n == 0 else [out, 1, 1] if n == 1 else [out]
+        nodes += [constant(f"k{n}", [out, cin, 3, 3], packed(kernel(n), "F32")),
+                  constant(f"b{n}", shape, packed(bias(n), "F32")),
+                  node("Identity", f"kk{n}", f"k{n}"), node("Cast", f"kkk{n}", f"kk{n}"),
+                  node("Conv", f"c{n}", f"x{n}", f"kkk{n}"),
+                  node("Reshape", f"wide{n}", f"b{n}", "shape"),
+                  node("Add", f"y{n}", *added), node("Relu", f"x{n + 1}", f"y{n}")]
+    save(path, flat([number(1, 7), text(2, "somebody"), message(7, nodes, text(2, "g")),
+                     message(8, number(2, 9))]))
+
+
 def onnx(path, convs, names=("features.{0}.weight", "features.{0}.bias"), dtype="F32",
-         style="raw", fc=None):
+         style="raw", fc=None, keep=None):
     nodes, initializers = [], []
 
     def tensor(name, shape, data):
-        if style == "raw" or isinstance(data, Hole):
+        if keep:
+            body = keep(data)
+        elif style == "raw" or isinstance(data, Hole):
             body = message(9, data)
         else:
             body = floats(10 if dtype == "F64" else 4, data, 8 if dtype == "F64" else 4, style)
@@ -248,6 +291,8 @@ def suite(folder, n):
     caffe(at("F64.caffemodel"), n, double=True)
     caffe(at("F64-unpacked.caffemodel"), n, style="unpacked", double=True)
     onnx(at("torch.onnx"), n)
+    onnx_external(at("external.onnx"), n)
+    onnx_odd(at("odd.onnx"), n)
     onnx(at("mxnet.onnx"), n, ("vgg0_conv{3}_weight", "vgg0_conv{3}_bias"), style="packed")
     onnx(at("caffe2.onnx"), n, ("conv{1}_{2}_w_0", "conv{1}_{2}_b_0"))
     onnx(at("unpacked.onnx"), n, ("conv{1}_{2}_w_0", "conv{1}_{2}_b_0"), style="unpacked")
@@ -269,6 +314,8 @@ def seeds(folder):
     caffe(at("caffe", "new"), 1)
     caffe(at("caffe", "unpacked"), 1, style="unpacked")
     onnx(at("onnx", "torch"), 1, dtype="F16")
+    onnx_external(at("onnx", "external"), 1)
+    onnx_odd(at("onnx", "odd"), 1)
     onnx(at("onnx", "caffe2"), 1, LAYER, style="runs")
     onnx(at("onnx", "unpacked"), 1, LAYER, style="unpacked")
 
