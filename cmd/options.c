@@ -173,18 +173,18 @@ static bool same_in_all(enum param_id id)
 /* "With --weights random, balanced sets content_weight 0.002, tv_weight 0.05." */
 static void print_untrained(FILE *to)
 {
-    char text[512] = "";
+    char text[512] = "balanced with untrained filters (--weights random): ";
+    const size_t words = strlen(text);
     for (int i = 0; i < PARAM_COUNT; i++) {
         enum param_id id = (enum param_id)i;
         const char *other =
             param_from_preset(id) ? preset_default(PRESET_BALANCED, id, "random") : NULL;
         size_t used = strlen(text);
         if (other && strcmp(other, preset_default(PRESET_BALANCED, id, NULL)) != 0)
-            snprintf(text + used, sizeof text - used, "%s%s %s", used ? ", " : "",
+            snprintf(text + used, sizeof text - used, "%s%s %s", used > words ? ", " : "",
                      param_table[i].name, other);
     }
-    fputs("with untrained filters (--weights random), balanced sets instead:\n", to);
-    print_wrapped(to, "  ", text);
+    print_wrapped(to, "    ", text);
 }
 
 void options_print_presets(FILE *to)

@@ -11,7 +11,7 @@
 
 static const char *const defaults[PARAM_COUNT][PRESETS] = {
     /*                         balanced   keras      gdl        gatys      johnson */
-    [PARAM_content_weight] = {"0.08",    "0.025",   "1",       "1",       "5"},
+    [PARAM_content_weight] = {"0.1",     "0.025",   "1",       "1",       "5"},
     [PARAM_style_weight]   = {"1",       "1",       "100",     "1000",    "100"},
     [PARAM_tv_weight]      = {"0.5",     "1",       "20",      "0",       "1e-3"},
     [PARAM_content_layers] = {"relu3_1", "relu5_2", "relu5_2", "relu4_2", "relu4_2"},

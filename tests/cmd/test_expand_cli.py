@@ -42,7 +42,7 @@ def layers(text):
 
 # The balanced preset, resolved: what a job is that gives only what it must.
 RESOLVED = {
-    "content_layers": "relu3_1", "content_weight": "0.08", "init": "content", "iterations": "4",
+    "content_layers": "relu3_1", "content_weight": "0.1", "init": "content", "iterations": "4",
     "lbfgs_memory": "10", "learning_rate": "2", "margin": "8", "maxfun": "50",
     "optimizer": "lbfgs", "pooling": "avg", "precision": "auto", "preset": "balanced", "seed": "0",
     "size": "512", "style_layers": "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1", "style_scale": "1",
