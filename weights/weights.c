@@ -223,13 +223,14 @@ done:
     return status;
 }
 
-/* What the reader made of a file: a guess at most. */
-static struct weights_origin origin_of(const struct weight_reader *reader, int convention)
+/* What the reader made of a file: a guess at most, but for the built-in network's own file. */
+static struct weights_origin origin_of(const struct weight_reader *reader,
+                                       const struct vgg19_weights *weights, int convention)
 {
+    bool certain = convention == CONVENTION_AUTO || strcmp(weights->digest, BUILTIN_DIGEST) == 0;
     return (struct weights_origin){.format = reader->format,
                                    .convention = convention,
-                                   .guessed =
-                                       convention == CONVENTION_AUTO ? NULL : reader->guesses};
+                                   .guessed = certain ? NULL : reader->guesses};
 }
 
 /* A published file is known by its digest; every one has all layers. */
@@ -258,7 +259,7 @@ int weights_read(const char *path, int convs, struct vgg19_weights *out,
     if (status)
         return status;
     TRY(read_file(path, reader, convs, &weights, &convention, err));
-    struct weights_origin found = origin_of(reader, convention);
+    struct weights_origin found = origin_of(reader, &weights, convention);
     TRY(ask_known(path, reader, &weights, convention == CONVENTION_AUTO, &found, err));
     *origin = found;
     *out = weights;
@@ -303,7 +304,7 @@ static int load_file(const char *path, bool published, int given, int convs,
         return status;
     if (convs == VGG19_CONVS || read_file(path, reader, VGG19_CONVS, &weights, &convention, NULL))
         TRY(read_file(path, reader, convs, &weights, &convention, err));
-    struct weights_origin origin = origin_of(reader, convention);
+    struct weights_origin origin = origin_of(reader, &weights, convention);
     TRY(settle_convention(path, reader, &weights, given, published, &origin, err));
     TRY(weights_convention(&origin, given, &convention, err));
     keep_first(&weights, convs);

@@ -2,12 +2,14 @@
 """atelier weights: the list, what a file holds, comparing two, fetching."""
 import hashlib
 import os
+import shutil
+import subprocess
 import sys
 
 import h5py
 import numpy as np
 
-from atelier import DONE, ENVIRONMENT, INPUT, SAMPLES, InFolder, attributes, history, main, pixels
+from atelier import DONE, ENVIRONMENT, INPUT, PROGRAM, SAMPLES, InFolder, attributes, history, main, pixels
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "weights"))
 import write_keras  # noqa: E402
@@ -76,6 +78,12 @@ class Weights(InFolder):
                          hashlib.sha256((SAMPLES.parent.parent / "weights" / "vgg19.safetensors")
                                         .read_bytes()).hexdigest())
         self.assertIn("made from a seed", self.weights("random:3").stdout)
+
+    def test_a_copy_of_the_program_alone_has_the_network(self):
+        copy = shutil.copy(PROGRAM, self.path("elsewhere"))
+        shown = subprocess.run([copy, "weights", "builtin"], cwd="/", capture_output=True,
+                               text=True).stdout
+        self.assertEqual(shown, self.weights("builtin").stdout)
 
     def test_lists_the_program_s_own_networks_first(self):
         lines = self.weights().stdout.splitlines()

@@ -61,6 +61,8 @@ static void builtin_is_the_file_beside_it(void **state)
     assert_memory_equal(own.mean, read.mean, sizeof own.mean);
     assert_string_equal(own.digest, read.digest);
     assert_string_equal(own.convention, "caffe");
+    assert_string_equal(read.convention, "caffe");
+    assert_null(read.guessed);
     assert_string_equal(own.source, "builtin");
     vgg19_weights_release(&own);
     vgg19_weights_release(&read);
