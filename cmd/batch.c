@@ -218,6 +218,11 @@ static void say(void *context, bool trouble, const char *line)
     batch_report_say(&((struct batch *)context)->report, trouble, line);
 }
 
+static void warn(void *context, const char *line)
+{
+    batch_report_warn(&((struct batch *)context)->report, line);
+}
+
 static void show(void *context, const struct batch_progress *progress)
 {
     batch_report_show(&((struct batch *)context)->report, progress);
@@ -290,7 +295,7 @@ static int take_part(struct batch *batch, struct error *err)
     int status = 0;
     bool complete = false;
     struct conduct_settings settings = settings_of(batch);
-    struct conduct_hooks hooks = {.context = batch, .urge = urge, .say = say, .show = show};
+    struct conduct_hooks hooks = {.context = batch, .urge = urge, .say = say, .warn = warn, .show = show};
     if (transport_is_rank())
         die_with_parent();
     TRY(transport_open(&batch->transport, err));

@@ -36,6 +36,8 @@ struct batch_report {
 };
 void batch_report_init(struct batch_report *report, bool quiet);
 void batch_report_say(struct batch_report *report, bool trouble, const char *line);
+/* Quiet or not. */
+void batch_report_warn(struct batch_report *report, const char *line);
 void batch_report_show(struct batch_report *report, const struct batch_progress *progress);
 /* Removes the live line. */
 void batch_report_end(struct batch_report *report);

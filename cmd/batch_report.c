@@ -45,6 +45,13 @@ void batch_report_say(struct batch_report *report, bool trouble, const char *lin
     fflush(stderr);
 }
 
+void batch_report_warn(struct batch_report *report, const char *line)
+{
+    batch_report_end(report);
+    fprintf(stderr, "%s\n", line);
+    fflush(stderr);
+}
+
 void batch_report_show(struct batch_report *report, const struct batch_progress *progress)
 {
     char line[256], left[HUMAN_TEXT], time[HUMAN_TEXT + 8] = "";

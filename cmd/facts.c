@@ -9,6 +9,7 @@
 #include "shell.h"
 #include "start.h"
 #include "threads.h"
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,8 +75,7 @@ int facts_begin(int argc, char **argv, const struct params *params, const struct
         return fail(err, E_ENVIRONMENT, "not enough memory");
     gethostname(facts->host, sizeof facts->host - 1);
     clock_utc(clock_now(), facts->started);
-    numerics_fingerprint(ATELIER_VERSION " " ATELIER_COMMIT, facts->numerics,
-                         sizeof facts->numerics);
+    numerics_fingerprint(params->precision, facts->numerics, sizeof facts->numerics);
     list_libraries(facts);
     add_text(facts, "creator", "atelier");
     add_text(facts, "creator_version", ATELIER_VERSION);
@@ -157,6 +157,26 @@ int facts_add_job(struct facts *facts, const struct vgg19_weights *weights, cons
         add_number(facts, "attempts", attempts);
 done:
     return status;
+}
+
+void facts_add_numerics_before(struct facts *facts, const char *fingerprints)
+{
+    add_text(facts, NUMERICS_BEFORE, fingerprints);
+    facts_comment(facts, "a part of it was computed with other numerics (" NUMERICS_BEFORE
+                         "): its bytes are not those of an undisturbed run");
+}
+
+void facts_comment(struct facts *facts, const char *format, ...)
+{
+    size_t used = strlen(facts->comment), room = sizeof facts->comment - used;
+    va_list args;
+    if (used > 0)
+        used += (size_t)snprintf(facts->comment + used, room, "; ");
+    else
+        add_text(facts, "comment", facts->comment);
+    va_start(args, format);
+    vsnprintf(facts->comment + used, sizeof facts->comment - used, format, args);
+    va_end(args);
 }
 
 int facts_add_picture(struct facts *facts, const char *path, struct error *err)

@@ -24,6 +24,7 @@ struct facts {
     char content[DIGEST_HEX], style[DIGEST_HEX], init[DIGEST_HEX], weights[DIGEST_HEX];
     char picture[DIGEST_HEX], tensors[DIGEST_HEX];
     char engines[256];
+    char comment[512];
     char weights_source[64], weights_convention[16];
 };
 
@@ -37,6 +38,13 @@ int facts_begin(int argc, char **argv, const struct params *params, const struct
  * Errors: E_INPUT: a name there is no name, or taken. */
 int facts_add_job(struct facts *facts, const struct vgg19_weights *weights, const char *id,
                   const char *name, int attempts, struct error *err);
+
+/* Adds the fingerprints that computed a part of it before this process, borrowed. */
+void facts_add_numerics_before(struct facts *facts, const char *fingerprints);
+
+/* A sentence to know with the result: an attribute `comment`, as CF has it. At most two. */
+void facts_comment(struct facts *facts, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Adds the digest of the picture's file. */
 int facts_add_picture(struct facts *facts, const char *path, struct error *err);

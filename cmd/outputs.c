@@ -100,6 +100,25 @@ static int claim_numbered(const struct params *params, const char *picture, stru
     return status;
 }
 
+/* NAME.checkpoint-1.h5, or the next number that is free. Caller frees; NULL: no memory. */
+static char *free_aside(const char *picture)
+{
+    char ending[40], *path = NULL;
+    for (int number = 1; number == 1 || (path && access(path, F_OK) == 0); number++) {
+        free(path);
+        snprintf(ending, sizeof ending, ".checkpoint-%d.h5", number);
+        path = beside(picture, ending);
+    }
+    return path;
+}
+
+int outputs_set_aside(const struct outputs *outputs, struct error *err)
+{
+    if (rename(outputs->checkpoint, outputs->aside) == 0)
+        return 0;
+    return fail_errno(err, "cannot move '%s' to '%s'", outputs->checkpoint, outputs->aside);
+}
+
 int outputs_claim(const struct params *params, struct outputs *outputs, struct error *err)
 {
     int status = 0;
@@ -109,7 +128,8 @@ int outputs_claim(const struct params *params, struct outputs *outputs, struct e
     made.picture = strdup(params->output);
     made.result = beside(params->output, ".h5");
     made.checkpoint = beside(params->output, ".checkpoint.h5");
-    if (!made.picture || !made.result || !made.checkpoint) {
+    made.aside = free_aside(params->output);
+    if (!made.picture || !made.result || !made.checkpoint || !made.aside) {
         status = fail(err, E_ENVIRONMENT, "not enough memory");
         goto done;
     }
@@ -129,6 +149,7 @@ void outputs_release(struct outputs *outputs)
     free(outputs->picture);
     free(outputs->result);
     free(outputs->checkpoint);
+    free(outputs->aside);
     *outputs = (struct outputs){0};
 }
 

@@ -1,6 +1,7 @@
 /* The files a render leaves: its picture, its result and, while it is unfinished, its checkpoint.
  * With --output they are all beside it: NAME.png, NAME.h5, NAME.checkpoint.h5 while it is
- * unfinished, and NAME-0010.png for each picture that --save-every keeps. */
+ * unfinished, NAME-0010.png for each picture that --save-every keeps, and NAME.checkpoint-1.h5 for
+ * a checkpoint that could not be gone on from. */
 #ifndef ATELIER_OUTPUTS_H
 #define ATELIER_OUTPUTS_H
 
@@ -14,6 +15,7 @@
 
 struct outputs {
     char *picture, *result, *checkpoint;
+    char *aside; /* where a checkpoint goes that cannot be gone on from */
 };
 
 /* Names them and proves that they can be written and replace nothing but a render's own: the
@@ -21,6 +23,9 @@ struct outputs {
  * already was made by atelier. Errors: E_INPUT, E_ENVIRONMENT. Owned: outputs_release. */
 int outputs_claim(const struct params *params, struct outputs *outputs, struct error *err);
 void outputs_release(struct outputs *outputs);
+
+/* Gives the checkpoint the name `aside`. Errors: E_ENVIRONMENT. */
+int outputs_set_aside(const struct outputs *outputs, struct error *err);
 
 /* A finished render's picture and result file under their temporary names. */
 struct staged_outputs {

@@ -25,10 +25,10 @@ static void erase(struct progress *progress)
     progress->drawn = false;
 }
 
-/* To the person, unless that is quiet, and to the log, if there is one. */
-static void put_line(struct progress *progress, const char *format, va_list args)
+/* To the person, if there is one to be told, and to the log, if there is one. */
+static void put_line(struct progress *progress, bool tell, const char *format, va_list args)
 {
-    FILE *streams[] = {progress->quiet ? NULL : stderr, progress->log};
+    FILE *streams[] = {tell && !progress->mute ? stderr : NULL, progress->log};
     erase(progress);
     for (int i = 0; i < 2; i++) {
         va_list again;
@@ -45,7 +45,15 @@ void progress_say(struct progress *progress, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    put_line(progress, format, args);
+    put_line(progress, !progress->quiet, format, args);
+    va_end(args);
+}
+
+void progress_warn(struct progress *progress, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_line(progress, true, format, args);
     va_end(args);
 }
 

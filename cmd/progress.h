@@ -10,6 +10,7 @@
 
 struct progress {
     bool quiet, live;
+    bool mute; /* stderr is the log: what goes there goes nowhere else */
     FILE *log; /* is told what a terminal is not needed for; borrowed; NULL: none */
     int64_t iterations, maxfun;
     double started;             /* clock at the first evaluation of this run */
@@ -22,6 +23,10 @@ void progress_init(struct progress *progress, const struct params *params);
 
 /* Prints a line of chatter above the live line. */
 void progress_say(struct progress *progress, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A line that a person needs even where no chatter is wanted: to stderr and to the log. */
+void progress_warn(struct progress *progress, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* The optimiser starts; so many evaluations are behind it. */

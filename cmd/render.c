@@ -206,11 +206,71 @@ static void print_plan(const struct work *work, FILE *out)
     free(optimizer);
 }
 
+/* What is there is kept under another name, and the render starts over. */
+static int set_aside(struct work *work, const char *why, struct error *err)
+{
+    int status = 0;
+    const struct outputs *outputs = &work->outputs;
+    if (work->params.dry_run) {
+        progress_warn(&work->progress, "  would start over: '%s' %s", outputs->checkpoint, why);
+        return 0;
+    }
+    TRY(outputs_set_aside(outputs, err));
+    progress_warn(&work->progress, "  starting over: '%s' %s; kept as '%s'", outputs->checkpoint,
+                  why, outputs->aside);
+    leash_say("note starting over: its checkpoint %s", why);
+done:
+    return status;
+}
+
+static void say_resuming(struct work *work)
+{
+    const struct render_state *state = &work->going_on.state;
+    progress_say(&work->progress, "  resuming after outer iteration %lld, %lld evaluations",
+                 (long long)state->iteration, (long long)state->evaluations);
+}
+
+static void say_mixed(struct work *work, const char *difference)
+{
+    static const char text[] = "going on with work that was computed otherwise (%s): the bytes "
+                               "will not be those of an undisturbed run";
+    char line[640];
+    snprintf(line, sizeof line, text, difference);
+    progress_warn(&work->progress, "  %s", line);
+    leash_say("note %s", line);
+}
+
+/* The checkpoint is of this picture: from here on it is what the render goes on from. */
+static int take_checkpoint(struct work *work, bool otherwise, char *difference, size_t size,
+                           struct error *err)
+{
+    int status = 0;
+    char why[640];
+    struct history columns = {0};
+    struct checkpoint *there = &work->going_on;
+    TRY(objective_history(&work->plan, &columns, err));
+    if (checkpoint_fits(there, work->plan.full_height, work->plan.full_width,
+                        work->params.optimizer == OPTIMIZER_ADAM, &columns, difference, size)) {
+        say_resuming(work);
+        if (otherwise)
+            say_mixed(work, difference);
+        if (there->numerics_before)
+            facts_add_numerics_before(&work->facts, there->numerics_before);
+    } else {
+        checkpoint_release(there);
+        snprintf(why, sizeof why, "cannot be used: %s", difference);
+        status = set_aside(work, why, err);
+    }
+done:
+    history_release(&columns);
+    return status;
+}
+
 /* Does a checkpoint stand there, and can it be gone on from? */
 static int look_for_checkpoint(struct work *work, struct error *err)
 {
     enum checkpoint_verdict verdict;
-    char difference[512];
+    char difference[512], why[640];
     if (work->params.fresh)
         return 0;
     int status = checkpoint_read(work->outputs.checkpoint, &work->params, work->facts.list,
@@ -222,24 +282,16 @@ static int look_for_checkpoint(struct work *work, struct error *err)
     case CHECKPOINT_NONE:
         break;
     case CHECKPOINT_GOOD:
-        progress_say(&work->progress, "  resuming after outer iteration %lld, %lld evaluations",
-                     (long long)work->going_on.state.iteration,
-                     (long long)work->going_on.state.evaluations);
-        break;
     case CHECKPOINT_NUMERICS:
-        progress_say(&work->progress,
-                     "  starting over: the checkpoint's numbers were made otherwise: %s",
-                     difference);
-        break;
+        return take_checkpoint(work, verdict == CHECKPOINT_NUMERICS, difference, sizeof difference,
+                               err);
     case CHECKPOINT_DAMAGED:
-        progress_say(&work->progress, "  starting over: the checkpoint '%s' cannot be used: %s",
-                     work->outputs.checkpoint, difference);
-        break;
+        snprintf(why, sizeof why, "cannot be used: %s", difference);
+        return set_aside(work, why, err);
     case CHECKPOINT_OTHER:
         if (work->errand.into) { /* the store's own, so nobody else's picture is at stake */
-            progress_say(&work->progress, "  starting over: the checkpoint is another job's: %s",
-                         difference);
-            break;
+            snprintf(why, sizeof why, "is another job's: %s", difference);
+            return set_aside(work, why, err);
         }
         return fail(err, E_INPUT,
                     "'%s' is the checkpoint of another picture: %s; give the same parameters to go "
@@ -260,7 +312,7 @@ static int prepare_job(int argc, char **argv, struct work *work, struct error *e
     TRY(into_begin_log(&work->into, argc, argv, &work->params, leash_held(), err));
     work->progress.log = work->into.said;
     if (work->into.captured)
-        work->progress.quiet = true;
+        work->progress.quiet = work->progress.mute = true;
 done:
     return status;
 }

@@ -264,6 +264,8 @@ static int show(void *context, size_t index, const struct result_contents *conte
     print_title(contents);
     print_picture(contents);
     print_losses(contents);
+    if (*text_of(contents, "comment"))
+        print_line("note", text_of(contents, "comment"));
     if (contents->history.rows > 0)
         print_cost(contents);
     print_params(contents, request->all);

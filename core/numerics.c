@@ -5,6 +5,7 @@
 #if ATELIER_ONEDNN
 #include "onednn.h"
 #endif
+#include "params.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -48,17 +49,23 @@ void libraries_core(struct library list[LIBRARIES_CORE])
     set(&list[5], "oneDNN", onednn);
 }
 
-/* oneDNN counts only where it is used: elsewhere another version changes nothing. */
-void numerics_fingerprint(const char *version, char *text, size_t size)
+/* What computes in that arithmetic, if a render of that precision does. */
+static const char *engine(int precision, enum arithmetic arithmetic)
+{
+    if (precision == (arithmetic == ARITHMETIC_F32 ? PRECISION_BF16 : PRECISION_F32))
+        return "";
+    return conv_missing(arithmetic) ? "no bf16" : conv_engine(LANES, LANES, arithmetic);
+}
+
+void numerics_fingerprint(int precision, char *text, size_t size)
 {
     struct library list[LIBRARIES_CORE];
     libraries_core(list);
-    const char *f32 = conv_engine(LANES, LANES, ARITHMETIC_F32);
-    const char *bf16 =
-        conv_missing(ARITHMETIC_BF16) ? "no bf16" : conv_engine(LANES, LANES, ARITHMETIC_BF16);
-    size_t used = (size_t)snprintf(text, size, "%s; %s; %s, %s", version,
-                                   numerics_instruction_set(), f32, bf16);
-    for (int i = 0; i < 4 && used < size; i++) /* what touches pixels or numbers */
+    const char *f32 = engine(precision, ARITHMETIC_F32),
+               *bf16 = engine(precision, ARITHMETIC_BF16);
+    size_t used = (size_t)snprintf(text, size, "arithmetic %d; %s; %s%s%s", NUMERICS_VERSION,
+                                   numerics_instruction_set(), f32, *f32 && *bf16 ? ", " : "", bf16);
+    for (int i = 0; i < 2 && used < size; i++) /* liblbfgs, zimg */
         used +=
             (size_t)snprintf(text + used, size - used, "; %s %s", list[i].name, list[i].version);
     if ((strncmp(f32, "onednn", 6) == 0 || strncmp(bf16, "onednn", 6) == 0) && used < size)

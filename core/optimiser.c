@@ -386,6 +386,12 @@ static void commit(struct run *run)
     run->state_shown = false;
 }
 
+void optimiser_hand_over(struct render_state *state)
+{
+    state->precision = ARITHMETIC_F32;
+    state->best_total = HUGE_VAL; /* losses of another arithmetic do not compare */
+}
+
 /* Float32 gains where bfloat16 no longer does: the loss fell by little more than the noise that a
  * step may lose to it. With the trained network bfloat16 ends within a percent of float32. */
 static bool hands_over(const struct run *run, double best_before)
@@ -414,8 +420,7 @@ static bool outer_iteration(struct run *run, enum optimiser_end *end)
     run->state->iteration++;
     commit(run);
     if (hands_over(run, best)) {
-        run->state->precision = ARITHMETIC_F32;
-        run->state->best_total = HUGE_VAL; /* losses of another arithmetic do not compare */
+        optimiser_hand_over(run->state);
         *end = END_HANDOVER;
         return true;
     }

@@ -48,6 +48,9 @@ int optimiser_gradients(const struct params *params);
 /* Bytes that a run holds of pictures of so many values, its state's included. */
 uint64_t optimiser_bytes(const struct params *params, size_t count);
 
+/* From here on a state is gone on from in float32. */
+void optimiser_hand_over(struct render_state *state);
+
 /* Runs from *state, whose picture is the start (iteration 0, history without rows) or that of a
  * checkpoint (history with its rows), and leaves the last state there, its picture the last
  * accepted one. objective computes in state->precision. Under precision `auto` a run in bfloat16

@@ -52,12 +52,25 @@ done:
     return status;
 }
 
+/* A search that `auto` began in bfloat16 goes on in float32 where this processor has no bfloat16. */
+static void hand_over_here(const struct params *params, struct render_state *state,
+                           const struct render_hooks *hooks)
+{
+    if (!state->picture || params->precision != PRECISION_AUTO ||
+        state->precision != ARITHMETIC_BF16 || !conv_missing(ARITHMETIC_BF16))
+        return;
+    optimiser_hand_over(state);
+    if (hooks->on_handover)
+        hooks->on_handover(hooks->optimiser.context, state->iteration);
+}
+
 int render_picture(const struct params *params, const struct plan *plan,
                    struct vgg19_weights *weights, struct render_state *state,
                    struct history *history, const struct render_hooks *hooks, struct image *image,
                    enum optimiser_end *end, struct error *err)
 {
     int status = 0;
+    hand_over_here(params, state, hooks);
     enum arithmetic arithmetic =
         state->picture ? (enum arithmetic)state->precision : plan_arithmetic(params);
     TRY(run_in(arithmetic, params, plan, weights, state, history, hooks, end, err));

@@ -36,9 +36,9 @@ void calibration_key(const char *version, char *text, size_t size)
 {
     char processor[96], numerics[512];
     processor_name(processor, sizeof processor);
-    numerics_fingerprint(version, numerics, sizeof numerics);
-    snprintf(text, size, "%s; %ld processors; %s", processor, sysconf(_SC_NPROCESSORS_ONLN),
-             numerics);
+    numerics_fingerprint(PRECISION_AUTO, numerics, sizeof numerics);
+    snprintf(text, size, "%s; %ld processors; %s; %s", processor, sysconf(_SC_NPROCESSORS_ONLN),
+             version, numerics);
 }
 
 /* --- JSON --- */

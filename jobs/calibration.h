@@ -42,8 +42,8 @@ struct calibration {
     double launch;                                  /* of the program */
 };
 
-/* What the numbers belong to: processor, processors, and the numerics fingerprint, which names the
- * build. Text of one line. */
+/* What the numbers belong to: processor, processors, build and numerics fingerprint. Text of one
+ * line. */
 void calibration_key(const char *version, char *text, size_t size);
 
 /* Measures. workers - 1 child processes do the same work meanwhile, as in a batch, and are gone

@@ -262,6 +262,34 @@ static int read_safely(const char *path, struct contents *out, struct error *err
     return status == 0 ? contents_read(path, out, err) : status;
 }
 
+/* Whether a fingerprint is in a list joined by " | ". */
+static bool is_listed(const char *list, const char *one)
+{
+    size_t length = strlen(one);
+    for (const char *at = list; (at = strstr(at, one)); at += length)
+        if ((at == list || strncmp(at - 3, " | ", 3) == 0) &&
+            (!at[length] || strncmp(at + length, " | ", 3) == 0))
+            return true;
+    return false;
+}
+
+static int name_numerics(struct contents *contents, enum checkpoint_verdict verdict,
+                         struct error *err)
+{
+    const char *before = hdf5_attributes_find(&contents->attributes, NUMERICS_BEFORE);
+    const char *there = hdf5_attributes_find(&contents->attributes, "numerics");
+    before = before ? before : "";
+    there = there && *there ? there : "unknown";
+    bool add = verdict == CHECKPOINT_NUMERICS && !is_listed(before, there);
+    if (!add && !*before)
+        return 0;
+    if (asprintf(&contents->checkpoint.numerics_before, "%s%s%s", before,
+                 add && *before ? " | " : "", add ? there : "") >= 0)
+        return 0;
+    contents->checkpoint.numerics_before = NULL;
+    return fail(err, E_ENVIRONMENT, "%s", no_memory);
+}
+
 int checkpoint_read(const char *path, const struct params *params, const struct fact *facts,
                     size_t fact_count, struct checkpoint *out, enum checkpoint_verdict *verdict,
                     char *difference, size_t difference_size, struct error *err)
@@ -284,18 +312,46 @@ int checkpoint_read(const char *path, const struct params *params, const struct 
     }
     if (status != 0)
         return fail(err, status, "cannot read the checkpoint '%s': %s", path, found.message);
-    status = checkpoint_compare(&contents.attributes, params, facts, fact_count, verdict,
-                                difference, difference_size, err);
-    if (status == 0 && *verdict == CHECKPOINT_GOOD) {
-        *out = contents.checkpoint;
-        contents.checkpoint = (struct checkpoint){0};
-    }
+    TRY(result_compare(&contents.attributes, params, facts, fact_count, verdict, difference,
+                       difference_size, err));
+    if (*verdict == CHECKPOINT_OTHER)
+        goto done;
+    TRY(name_numerics(&contents, *verdict, err));
+    *out = contents.checkpoint;
+    contents.checkpoint = (struct checkpoint){0};
+done:
     contents_release(&contents);
     return status;
+}
+
+bool checkpoint_fits(const struct checkpoint *checkpoint, int height, int width, bool adam,
+                     const struct history *columns, char *difference, size_t difference_size)
+{
+    const struct render_state *state = &checkpoint->state;
+    const struct history *there = &checkpoint->history;
+    const char *other = NULL;
+    if (state->height != height || state->width != width) {
+        snprintf(difference, difference_size, "its picture is %d x %d px there, %d x %d px here",
+                 state->width, state->height, width, height);
+        return false;
+    }
+    if ((state->moment1 != NULL) != adam)
+        other = "moments";
+    else if (there->columns != columns->columns)
+        other = "number of columns";
+    for (int i = 0; i < there->columns && !other; i++)
+        if (strcmp(there->column[i].name, columns->column[i].name) != 0)
+            other = there->column[i].name;
+    if (other)
+        snprintf(difference, difference_size, "its state or history is another version's: %s",
+                 other);
+    return !other;
 }
 
 void checkpoint_release(struct checkpoint *checkpoint)
 {
     render_state_release(&checkpoint->state);
     history_release(&checkpoint->history);
+    free(checkpoint->numerics_before);
+    checkpoint->numerics_before = NULL;
 }

@@ -39,11 +39,4 @@ int picture_write(hid_t group, const char *name, const struct image *image, stru
 int checkpoint_write_state(hid_t file, const struct history *history,
                            const struct render_state *state, struct error *err);
 
-/* Compares the root attributes of a checkpoint with the render at hand: see checkpoint_read. The
- * verdict is GOOD, OTHER or NUMERICS; difference is left as it is when GOOD. */
-int checkpoint_compare(const struct hdf5_attributes *there, const struct params *params,
-                       const struct fact *facts, size_t fact_count,
-                       enum checkpoint_verdict *verdict, char *difference, size_t difference_size,
-                       struct error *err);
-
 #endif

@@ -1,5 +1,6 @@
 #include "checkpoint.h"
 
+#include "identity.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,7 +86,11 @@ static int compare_param(const struct hdf5_attributes *there, enum param_id id,
     const char *name = param_table[id].name;
     const char *stored = hdf5_attributes_find(there, name);
     if (!stored)
-        return 0; /* compare_numerics minds it */
+        stored = job_neutral_value(id); /* what there was before it */
+    if (!stored) {
+        differ(differences, "%s is not recorded there", name);
+        return 0;
+    }
     char digest[96];
     snprintf(digest, sizeof digest, "%s_sha256", name);
     char *there_text = canonical(id, stored), *here_text = params_format(params, id);
@@ -133,7 +138,6 @@ done:
     return status;
 }
 
-/* A parameter that is not there is one that its version did not know. */
 static void compare_numerics(const struct hdf5_attributes *there, const struct fact *facts,
                              size_t count, struct differences *differences)
 {
@@ -141,16 +145,11 @@ static void compare_numerics(const struct hdf5_attributes *there, const struct f
     const char *given = find_fact(facts, count, "numerics");
     if (strcmp(stored ? stored : "", given ? given : "") != 0)
         differ(differences, "numerics is %s there, %s here", or_nothing(stored), or_nothing(given));
-    for (int id = 0; id < PARAM_COUNT; id++)
-        if (param_table[id].scope == SCOPE_JOB &&
-            !hdf5_attributes_find(there, param_table[id].name))
-            differ(differences, "%s is not recorded there", param_table[id].name);
 }
 
-int checkpoint_compare(const struct hdf5_attributes *there, const struct params *params,
-                       const struct fact *facts, size_t fact_count,
-                       enum checkpoint_verdict *verdict, char *difference, size_t difference_size,
-                       struct error *err)
+int result_compare(const struct hdf5_attributes *there, const struct params *params,
+                   const struct fact *facts, size_t fact_count, enum checkpoint_verdict *verdict,
+                   char *difference, size_t difference_size, struct error *err)
 {
     struct differences differences = {difference, difference_size, 0};
     int status = compare_picture(there, params, facts, fact_count, &differences, err);

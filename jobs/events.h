@@ -4,7 +4,7 @@
  *
  * A value with blanks, quotes, '=' or control characters in it stands in double quotes, with \" \\
  * \n \r \t as in JSON. Events: batch_start agent_joined agent_lost job_start job_done job_failed
- * job_retry stop_requested batch_end. */
+ * job_retry job_note stop_requested batch_end. */
 #ifndef ATELIER_EVENTS_H
 #define ATELIER_EVENTS_H
 

@@ -170,7 +170,7 @@ done:
 
 static const char *const facts[] = {
     "host",        "threads",  "creator_version", "git_commit",    "instruction_set",
-    "libraries",   "numerics", "weights_format",  "weights_input", "weights_sha256",
+    "libraries",   "numerics", "numerics_before", "weights_format",  "weights_input", "weights_sha256",
     "init_sha256",
 };
 

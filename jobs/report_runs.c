@@ -18,6 +18,7 @@
 static const char *const members[] = {
     "name",
     "stopped",
+    "comment",
     "evaluations",
     "seconds",
     "cpu_seconds",

@@ -15,6 +15,7 @@
 #define ATELIER_RESULT_H
 
 #include "error.h"
+#include "hdf5_attributes.h"
 #include "history.h"
 #include "image.h"
 #include "params.h"
@@ -55,14 +56,18 @@ int result_stage(const char *path, const struct result *result, struct publicati
 struct checkpoint {
     struct render_state state;
     struct history history;
+    char *numerics_before; /* fingerprints, see checkpoint_read; NULL: all is as computed here */
 };
+
+/* The fact that says which fingerprints have computed a part, where not all is one's work. */
+#define NUMERICS_BEFORE "numerics_before"
 
 enum checkpoint_verdict {
     CHECKPOINT_NONE,    /* there is no such file */
     CHECKPOINT_GOOD,    /* out is filled */
     CHECKPOINT_DAMAGED, /* unreadable, truncated, changed, or no checkpoint of atelier's */
     CHECKPOINT_OTHER,   /* of another picture: other parameters or inputs */
-    CHECKPOINT_NUMERICS /* same picture, but another version, processor or library computed it */
+    CHECKPOINT_NUMERICS /* out is filled; another version, processor or library computed it */
 };
 
 /* Reads the checkpoint at path and compares it with the render at hand: its resolved parameters
@@ -70,17 +75,33 @@ enum checkpoint_verdict {
  *   OTHER     a JOB parameter differs, or a fact named *_sha256. A parameter with a digest
  *             (`content` has `content_sha256`) is compared by that alone, so a file may move; the
  *             fact of one that names no file (`init` = noise) is absent or empty.
- *   NUMERICS  else, the fact `numerics` differs, or the file lacks a parameter: another version's.
+ *   NUMERICS  else, the fact `numerics` differs: another version's, processor's or library's.
+ * A parameter that the file lacks has the value that gives what there was before it
+ * (job_neutral_value).
  * difference, of difference_size, says what differs or is wrong ("style_weight is 10 there, 100
  * here (and 2 more differ)", "it is truncated after 96 bytes"), empty when GOOD or NONE.
  * The file is first read by a child process with a time limit, so that a damaged one cannot crash
  * or hang this one; no other thread may be inside HDF5.
- * *out is zeroed unless GOOD. Owned: checkpoint_release.
+ * *out is zeroed unless GOOD or NUMERICS. Owned: checkpoint_release. out->numerics_before lists the
+ * fingerprints that computed a part of it, each once, in order, joined by " | ": what the fact of
+ * that name says there and, if that differs from here, `numerics` there.
  * Errors (negative findings are verdicts): E_ENVIRONMENT. */
 int checkpoint_read(const char *path, const struct params *params, const struct fact *facts,
                     size_t fact_count, struct checkpoint *out, enum checkpoint_verdict *verdict,
                     char *difference, size_t difference_size, struct error *err);
 void checkpoint_release(struct checkpoint *checkpoint);
+
+/* Whether a render of that size with such a history's columns can go on from it; another version's
+ * checkpoint may not. If not, difference says why. Checked by:
+ * a_state_of_another_shape_does_not_fit */
+bool checkpoint_fits(const struct checkpoint *checkpoint, int height, int width, bool adam,
+                     const struct history *columns, char *difference, size_t difference_size);
+
+/* Compares a finished result's root attributes with the render at hand, as checkpoint_read does:
+ * GOOD, OTHER or NUMERICS. Errors: E_ENVIRONMENT. */
+int result_compare(const struct hdf5_attributes *there, const struct params *params,
+                   const struct fact *facts, size_t fact_count, enum checkpoint_verdict *verdict,
+                   char *difference, size_t difference_size, struct error *err);
 
 /* The version of the HDF5 library in use: "1.10.8". */
 const char *result_hdf5_version(void);

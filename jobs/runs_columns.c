@@ -57,6 +57,8 @@ static const struct known_column fact_columns[] = {
     {"creator_version", "its version", "", false},
     {"git_commit", "its commit", "", false},
     {"numerics", "what decides the last bits of the numbers", "", false},
+    {"numerics_before", "the same of earlier parts of the search, where it differs", "", false},
+    {"comment", "what a person should know of the result", "", false},
     {"instruction_set", "instruction set of the kernels", "", false},
     {"libraries", "libraries it ran on", "", false},
     {"command_line", "command that rendered it", "", false},

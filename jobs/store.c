@@ -37,6 +37,7 @@ static const struct {
     [JOB_PICTURE] = {STORE_JOBS, ".png"},        [JOB_LOG] = {STORE_JOBS, ".log"},
     [JOB_RESULT] = {STORE_JOBS, ".h5"},          [JOB_CHECKPOINT] = {STORE_RUNNING, ".h5"},
     [JOB_RUNNING_LOG] = {STORE_RUNNING, ".log"}, [JOB_FAILURE] = {STORE_FAILED, ".json"},
+    [JOB_ASIDE] = {STORE_RUNNING, ".aside.h5"},
 };
 
 enum { SHARD_DIGITS = 2 };

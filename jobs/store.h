@@ -4,6 +4,7 @@
  *   jobs/3f/ID.h5             a finished job's result: the mark that it is done, whole or not there
  *   jobs/3f/ID.png ID.log     its picture; what its render said, first the command that reruns it
  *   running/ID.h5 ID.log      checkpoint of an unfinished job, and what it said so far
+ *   running/ID.aside.h5       a checkpoint of it that could not be gone on from
  *   failed/ID.json            why it failed, attempt by attempt (failure.h)
  *   claim                     who is at work here (claim.h)
  *   batch.log                 a line an event (events.h)
@@ -55,6 +56,7 @@ enum job_file {
     JOB_CHECKPOINT,
     JOB_RUNNING_LOG,
     JOB_FAILURE,
+    JOB_ASIDE, /* a checkpoint that could not be gone on from */
     JOB_FILES
 };
 

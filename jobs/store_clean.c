@@ -21,7 +21,7 @@ bool store_job_done(const struct store *store, const char *id)
 
 int store_job_finish(const struct store *store, const char *id, struct error *err)
 {
-    static const enum job_file needless[] = {JOB_CHECKPOINT, JOB_RUNNING_LOG, JOB_FAILURE};
+    static const enum job_file needless[] = {JOB_CHECKPOINT, JOB_RUNNING_LOG, JOB_FAILURE, JOB_ASIDE};
     int status = 0;
     for (size_t i = 0; i < sizeof needless / sizeof *needless && !status; i++) {
         char *path = store_job_path(store, id, needless[i]);
@@ -100,7 +100,7 @@ static bool needs_finish(const struct store_entry *entry)
 {
     return store_entry_done(entry) &&
            (store_entry_has(entry, JOB_CHECKPOINT) || store_entry_has(entry, JOB_RUNNING_LOG) ||
-            store_entry_has(entry, JOB_FAILURE));
+            store_entry_has(entry, JOB_FAILURE) || store_entry_has(entry, JOB_ASIDE));
 }
 
 static int finish_done(const struct store *store, uint64_t *finished, struct error *err)

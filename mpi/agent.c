@@ -242,8 +242,16 @@ static void last_words(const struct agent *agent, enum job_end how, const struct
         snprintf(text, size, "ended with exit code %d", end->exit_code);
 }
 
-/* "row ITERATION EVALUATION TOTAL", "error CODE MESSAGE" */
-static void read_line(struct agent *agent, const char *line)
+static int pass_on(struct agent *agent, const char *words, struct error *err)
+{
+    struct message note = message_new(MESSAGE_NOTE);
+    note.lease = agent->lease;
+    message_say(&note, words);
+    return say(agent, &note, err);
+}
+
+/* "row ITERATION EVALUATION TOTAL", "note WORDS", "error CODE MESSAGE" */
+static int read_line(struct agent *agent, const char *line, struct error *err)
 {
     long long evaluation;
     double total;
@@ -251,24 +259,30 @@ static void read_line(struct agent *agent, const char *line)
     if (sscanf(line, "row %*d %lld %lf", &evaluation, &total) == 2) {
         agent->evaluation = evaluation;
         agent->total = total;
+    } else if (strncmp(line, "note ", 5) == 0) {
+        return pass_on(agent, line + 5, err);
     } else if (sscanf(line, "error %d %n", &code, &used) == 1 && used > 0) {
         snprintf(agent->last_words, sizeof agent->last_words, "%s", line + used);
     }
+    return 0;
 }
 
-static bool read_lines(struct agent *agent)
+static int read_lines(struct agent *agent, bool *any, struct error *err)
 {
     char line[CHILD_LINE];
-    bool any = false;
-    for (; child_line(&agent->child, line); any = true)
-        read_line(agent, line);
-    return any;
+    int status = 0;
+    for (*any = false; status == 0 && child_line(&agent->child, line); *any = true)
+        status = read_line(agent, line, err);
+    return status;
 }
 
 static int collect(struct agent *agent, double now, const struct child_end *end, struct error *err)
 {
     char words[CHILD_LINE];
-    read_lines(agent);
+    bool any;
+    int status = read_lines(agent, &any, err);
+    if (status != 0)
+        return status;
     enum job_end how = classify(agent, end);
     last_words(agent, how, end, words, sizeof words);
     child_release(&agent->child);
@@ -354,7 +368,7 @@ int agent_step(struct agent *agent, double now, bool *busy, struct error *err)
     agent->last_step = now;
     *busy = false;
     if (agent->lease) {
-        *busy = read_lines(agent);
+        TRY(read_lines(agent, busy, err));
         if (*busy)
             agent->moved = now;
         watch_child(agent, now);

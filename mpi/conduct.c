@@ -317,6 +317,22 @@ static void take_ended(struct conductor *c, int rank, const struct message *mess
     coordinator_job_ended(c->coordinator, c->now, rank, lease, end);
 }
 
+/* A render's word that a person should read, quiet or not. */
+static void take_note(struct conductor *c, int rank, const struct message *note)
+{
+    size_t job;
+    uint64_t lease;
+    int attempt;
+    char line[LINE_TEXT];
+    if (!note->text_bytes || c->seats[rank].state == SEAT_GONE ||
+        !coordinator_running(c->coordinator, rank, &job, &lease, &attempt) || lease != note->lease)
+        return;
+    const char *id = c->list->jobs[job].id;
+    LOG(c, "job_note", {"id", id, 0}, {"rank", NULL, rank}, {"note", note->text, 0});
+    snprintf(line, sizeof line, "%s %.900s", id, note->text);
+    c->hooks->warn(c->hooks->context, line);
+}
+
 static void take_bye(struct conductor *c, int rank, const struct message *bye)
 {
     const char *why = bye->text_bytes ? bye->text : "";
@@ -340,6 +356,9 @@ static void take_message(struct conductor *c, int from, const struct message *me
         break;
     case MESSAGE_ENDED:
         take_ended(c, from, message);
+        break;
+    case MESSAGE_NOTE:
+        take_note(c, from, message);
         break;
     case MESSAGE_BYE:
         take_bye(c, from, message);

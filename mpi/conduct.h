@@ -18,6 +18,8 @@ struct conduct_hooks {
     enum urge (*urge)(void *context);
     /* What happened, as a line: trouble that a person should see, or the usual. */
     void (*say)(void *context, bool trouble, const char *line);
+    /* What a person should read even where the usual and trouble are not wanted. */
+    void (*warn)(void *context, const char *line);
     /* The state of everything, now and then; borrowed. */
     void (*show)(void *context, const struct batch_progress *progress);
 };

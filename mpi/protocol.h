@@ -7,6 +7,7 @@
  *   HELLO ->                       host, processors, memory; or why it cannot take part
  *   STATUS ->     <- PULSE         every heartbeat; the pulse carries the status' own time back
  *                 <- RUN           a job, its command in one or more parts
+ *   NOTE ->                        what a person should know of it
  *   ENDED ->                       how it ended
  *                 <- INTERRUPT     end it, keep its state
  *                 <- LEAVE         the batch is over
@@ -30,7 +31,8 @@ enum message_kind {
     MESSAGE_ENDED,
     MESSAGE_INTERRUPT,
     MESSAGE_LEAVE,
-    MESSAGE_BYE
+    MESSAGE_BYE,
+    MESSAGE_NOTE
 };
 
 enum { MESSAGE_TEXT = 3000, MASK_TEXT = 257, PROTOCOL = 1 };
@@ -65,7 +67,7 @@ struct message {
         } ended;
     };
     /* HAIL: folder, nonce, version, each with its final 0. HELLO: why not, or empty. RUN: words of
-     * the command, each with its final 0. ENDED: last words. BYE: why. */
+     * the command, each with its final 0. ENDED: last words. NOTE: words. BYE: why. */
     uint32_t text_bytes;
     char text[MESSAGE_TEXT];
 };

@@ -52,6 +52,7 @@ function runFacts(run) {
     ["reason", run.error?.message],
     ...report.losses.map((name, i) => [lossTitle(name), last[i] == null ? null : number(last[i], 6)]),
     ["ended", run.stopped],
+    ["note", run.comment],
     ["evaluations", run.evaluations],
     ["time", run.seconds == null ? null : duration(run.seconds)],
     ["predicted", run.predicted_seconds == null ? null : duration(run.predicted_seconds)],

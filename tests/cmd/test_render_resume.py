@@ -17,6 +17,7 @@ OPTIMIZERS = {name: {"optimizer": name, "iterations": OUTERS, "tolerance": 0, "t
               for name in ("lbfgs", "adam")}
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
 CHECKPOINT = "out.checkpoint.h5"
+ASIDE = "out.checkpoint-1.h5"
 
 
 class Disturbed(InFolder):
@@ -361,25 +362,111 @@ class Checkpoint(Disturbed):
             with self.subTest(name):
                 self.path(CHECKPOINT).write_bytes(content)
                 result = self.render(**self.overrides)
-                self.assertWords(result.stderr, "starting over", CHECKPOINT, "cannot be used")
+                self.assertWords(result.stderr, "starting over", CHECKPOINT, "cannot be used", ASIDE)
+                self.assertEqual(self.path(ASIDE).read_bytes(), content)
+                self.path(ASIDE).unlink()
                 self.assertUndisturbed()
 
     def test_that_is_a_finished_result_is_reported_and_ignored(self):
         self.undisturbed(self.overrides)
         shutil.copy(self.path("expected/out.h5"), self.path(CHECKPOINT))
         result = self.render(**self.overrides)
-        self.assertWords(result.stderr, "starting over", "finished result")
+        self.assertWords(result.stderr, "starting over", "finished result", ASIDE)
+        self.path(ASIDE).unlink()
         self.assertUndisturbed()
 
-    def test_whose_numbers_another_instruction_set_made_is_reported_and_ignored(self):
-        other = {**os.environ, "ATELIER_ISA": "baseline"}
+    def test_that_cannot_be_used_replaces_no_earlier_one_of_that_kind(self):
+        for text in ("first", "second"):
+            self.path(CHECKPOINT).write_text(text)
+            result = self.render(**self.overrides, quiet=True, fresh=None)
+            self.assertIn("starting over", result.stderr)
+            self.path("out.h5").unlink()
+            self.path("out.png").unlink()
+        self.assertEqual(self.path(ASIDE).read_text(), "first")
+        self.assertEqual(self.path("out.checkpoint-2.h5").read_text(), "second")
+
+    def isa(self, name):
+        """The environment in which another kind of processor is stood in for."""
+        other = {**os.environ, "ATELIER_ISA": name}
         if self.atelier("--version", env=other).stdout == self.atelier("--version").stdout:
             self.skipTest("there is one instruction set only here")
+        return other
+
+    def stop_after(self, line, environment, **overrides):
+        process = self.start(["render", *flags(overrides)], env=environment)
+        seen = ""
+        while line not in (last := process.stderr.readline().decode()):
+            self.assertTrue(last, seen)
+            seen += last
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
+        self.assertEqual(process.returncode, INTERRUPTED)
+        return seen
+
+    def test_whose_numbers_another_instruction_set_made_is_gone_on_from_and_said_so(self):
+        other = self.isa("baseline")
         self.undisturbed(self.overrides)
-        self.interrupt(self.overrides, env=other)
-        result = self.render(**self.overrides)
-        self.assertWords(result.stderr, "starting over", "made otherwise", "baseline")
-        self.assertUndisturbed()
+        self.stop_after("outer 2/", other, **self.overrides)
+        kept = history(self.path(CHECKPOINT))
+        result = self.render(**self.overrides, quiet=True)
+        self.assertWords(result.stderr, "going on", "baseline", "not be those of an undisturbed run")
+        facts, rows = attributes(self.path("out.h5")), history(self.path("out.h5"))
+        self.assertIn("baseline", facts["numerics_before"])
+        self.assertNotIn("baseline", facts["numerics"])
+        self.assertIn("not those of an undisturbed run", facts["comment"])
+        for name in kept:
+            self.assertEqual(kept[name].tobytes(), rows[name][:len(kept[name])].tobytes(), name)
+        self.assertIn("undisturbed", self.atelier("show", "out.h5").stdout)
+
+    def test_that_was_not_disturbed_says_nothing_of_other_numerics(self):
+        self.interrupt(self.overrides)
+        result = self.render(**self.overrides, quiet=True)
+        self.assertEqual(result.stderr, "")
+        self.assertNotIn("numerics_before", attributes(self.path("out.h5")))
+
+    def test_advances_whatever_processors_it_alternates_between(self):
+        others = [os.environ, self.isa("baseline"), self.isa("avx2")]
+        reached = 0
+        for turn in range(5):
+            line = f"outer {reached + 2}/"
+            self.stop_after(line, others[turn % 3], **self.overrides)
+            now = attributes(self.path(CHECKPOINT))
+            with h5py.File(self.path(CHECKPOINT)) as file:
+                self.assertGreaterEqual(file["state/iteration"][()], reached + 2)
+                reached = int(file["state/iteration"][()])
+        self.assertEqual(len(now["numerics_before"].split(" | ")), 3)
+        self.render(**self.overrides)
+        self.assertEqual(attributes(self.path("out.h5"))["outer_iterations"], OUTERS)
+
+    def test_names_no_build_and_no_library_that_computes_nothing(self):
+        self.interrupt(self.overrides)
+        facts = attributes(self.path(CHECKPOINT))
+        for other in ("libpng", "libjpeg", "OpenSSL", facts["creator_version"], facts["git_commit"]):
+            self.assertNotIn(other, facts["numerics"])
+
+    def test_begun_in_bfloat16_is_gone_on_from_in_float32_without_it(self):
+        auto = {**self.overrides, "precision": "auto"}
+        if self.atelier("render", *flags({"precision": "bf16"}), "--dry-run").returncode != DONE:
+            self.skipTest("this processor has no bfloat16")
+        without = self.isa("avx2")
+        self.stop_after("outer 1/", os.environ, **auto)
+        with h5py.File(self.path(CHECKPOINT)) as file:
+            self.assertEqual(file["state/precision"][()], 1)
+            rows = len(file["history/total"])
+        result = self.render(**auto, options={"env": without})
+        self.assertIn("goes on in float32", result.stderr)
+        precision = history(self.path("out.h5"))["precision"]
+        self.assertEqual(list(precision), [1] * rows + [0] * (len(precision) - rows))
+
+    def test_in_bfloat16_is_refused_and_kept_without_it(self):
+        bf16 = {**self.overrides, "precision": "bf16"}
+        if self.atelier("render", *flags({"precision": "bf16"}), "--dry-run").returncode != DONE:
+            self.skipTest("this processor has no bfloat16")
+        self.stop_after("outer 1/", os.environ, **bf16)
+        before = self.listing()
+        result = self.render(INPUT, **bf16, options={"env": self.isa("avx2")})
+        self.assertIn("bf16", result.stderr)
+        self.assertEqual(self.listing(), before)
 
     def test_is_written_no_oftener_than_asked(self):
         self.disturb({**self.overrides, "checkpoint_seconds": 1000}, signal.SIGKILL,

@@ -556,6 +556,72 @@ static void other_numerics_are_told_apart(void **unused)
     s.facts[F_NUMERICS].text = "atelier 0.2";
     expect(path, &s, CHECKPOINT_NUMERICS,
            "numerics is atelier 0.1 avx512 liblbfgs 1.10 there, atelier 0.2 here");
+    assert_int_equal(params_set(&s.params, PARAM_style_weight, "77", NULL), 0);
+    expect(path, &s, CHECKPOINT_OTHER, "style_weight is ");
+    sample_release(&s);
+}
+
+/* A checkpoint written with numerics `there` after those of `before`, read where they are `here`. */
+static void expect_before(struct sample *s, const char *before, const char *there,
+                          const char *here, const char *expected)
+{
+    struct checkpoint read;
+    char difference[256];
+    s->facts[F_CREATOR] = (struct fact){.name = NUMERICS_BEFORE, .text = before};
+    s->facts[F_NUMERICS].text = there;
+    must_write(s, path, CHECKPOINT);
+    s->facts[F_NUMERICS].text = here;
+    verdict_on(path, s, &read, difference);
+    assert_non_null(read.state.picture);
+    if (!expected)
+        assert_null(read.numerics_before);
+    else
+        assert_string_equal(read.numerics_before, expected);
+    checkpoint_release(&read);
+}
+
+static void all_numerics_before_are_remembered_once(void **unused)
+{
+    (void)unused;
+    struct sample s;
+    sample_init(&s, 1, 4, 4, 0);
+    expect_before(&s, "", "a", "a", NULL);
+    expect_before(&s, "", "a", "b", "a");
+    expect_before(&s, "a", "b", "b", "a");
+    expect_before(&s, "a", "b", "a", "a | b");
+    expect_before(&s, "a | b", "a", "b", "a | b");
+    expect_before(&s, "a | b", "a", "a", "a | b");
+    expect_before(&s, "aa | b", "a", "c", "aa | b | a");
+    expect_before(&s, "", "", "b", "unknown");
+    sample_release(&s);
+}
+
+static bool fits(const struct sample *s, int height, int width, bool adam,
+                 const struct history *columns)
+{
+    struct checkpoint read;
+    char difference[256] = "";
+    assert_int_equal(verdict_on(path, s, &read, difference), CHECKPOINT_GOOD);
+    bool does = checkpoint_fits(&read, height, width, adam, columns, difference, sizeof difference);
+    assert_int_equal(does, !*difference);
+    checkpoint_release(&read);
+    return does;
+}
+
+static void a_state_of_another_shape_does_not_fit(void **unused)
+{
+    (void)unused;
+    struct sample s;
+    sample_init(&s, 2, 4, 6, 0);
+    must_write(&s, path, CHECKPOINT);
+    assert_true(fits(&s, 4, 6, false, &s.history));
+    assert_false(fits(&s, 6, 4, false, &s.history));
+    assert_false(fits(&s, 4, 6, true, &s.history));
+    struct history other = s.history;
+    other.columns--;
+    assert_false(fits(&s, 4, 6, false, &other));
+    s.history.column[H_FIXED].name[0] = 'x';
+    assert_false(fits(&s, 4, 6, false, &s.history));
     sample_release(&s);
 }
 
@@ -937,6 +1003,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(changed_inputs_make_another_picture),
         cmocka_unit_test(start_is_compared_by_word_or_by_digest),
         cmocka_unit_test(other_numerics_are_told_apart),
+        cmocka_unit_test(all_numerics_before_are_remembered_once),
+        cmocka_unit_test(a_state_of_another_shape_does_not_fit),
         cmocka_unit_test(truncated_checkpoint_is_damaged),
         cmocka_unit_test(changed_bytes_fail_the_checksum),
         cmocka_unit_test(flipped_bytes_never_crash_or_deceive),
