@@ -42,6 +42,14 @@ int history_append(struct history *history, const double *values, struct error *
     return 0;
 }
 
+size_t history_row_of(const struct history *history, double total)
+{
+    for (size_t row = 0; row < history->rows; row++)
+        if (history_get(history, row, H_TOTAL) == total)
+            return row;
+    return history->rows ? history->rows - 1 : 0;
+}
+
 double history_get(const struct history *history, size_t row, int column)
 {
     return history->values[row * (size_t)history->columns + (size_t)column];

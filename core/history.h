@@ -40,6 +40,8 @@ struct history {
 int history_init(struct history *history, int layers, struct error *err);
 /* Appends a row, copied from values[columns]. */
 int history_append(struct history *history, const double *values, struct error *err);
+/* The first row with that total loss; the last row if there is none. */
+size_t history_row_of(const struct history *history, double total);
 double history_get(const struct history *history, size_t row, int column);
 void history_release(struct history *history);
 

@@ -15,6 +15,7 @@ const char *optimiser_end_sentence(enum optimiser_end end)
         [END_TOLERANCE] = "the loss no longer falls by the tolerance",
         [END_STALLED] = "no step lowers the loss any more",
         [END_DIVERGED] = "the loss is not finite",
+        [END_ROSE] = "the loss rose far above the start and never fell below it",
         [END_INTERRUPTED] = "interrupted",
         [END_HANDOVER] = "handed over to float32",
     };
@@ -27,6 +28,7 @@ const char *optimiser_end_word(enum optimiser_end end)
         [END_ITERATIONS] = "iterations",   [END_TOLERANCE] = "tolerance",
         [END_STALLED] = "stalled",         [END_DIVERGED] = "diverged",
         [END_INTERRUPTED] = "interrupted", [END_HANDOVER] = "handover",
+        [END_ROSE] = "diverged",
     };
     return words[end];
 }
@@ -60,6 +62,9 @@ struct run {
     struct losses accepted_losses;
     struct search *search;     /* L-BFGS's */
     double *moment1, *moment2; /* Adam's, moving */
+    double *best;              /* the best accepted picture, while `accepted` is not it */
+    double kept_total;         /* its loss */
+    bool left_best;
     int64_t adam_steps;
 
     double squares[STRETCHES];
@@ -87,12 +92,21 @@ int optimiser_gradients(const struct params *params)
     return (int)(wanted < enough ? wanted : enough);
 }
 
+/* Whether an accepted step may raise the loss: L-BFGS's do not in float32, and what `auto` does in
+ * bfloat16 is not its last word. */
+static bool may_rise(const struct params *params)
+{
+    return params->optimizer == OPTIMIZER_ADAM || params->precision == PRECISION_BF16;
+}
+
 uint64_t optimiser_bytes(const struct params *params, size_t count)
 {
     uint64_t vector = (uint64_t)count * sizeof(double), one = (uint64_t)count * sizeof(float);
     uint64_t pictures = 4 * vector + one; /* the state's, x, accepted, gradient, and its gradient */
     if (params->optimizer == OPTIMIZER_ADAM)
-        return pictures + 4 * vector; /* moments, twice */
+        return pictures + 6 * vector; /* moments and the best, twice */
+    if (may_rise(params))
+        pictures += 2 * vector; /* the best, twice */
     return params->iterations == 0 ? pictures
                                    : pictures + subspace_bytes(count, optimiser_gradients(params));
 }
@@ -184,8 +198,30 @@ static double keep(struct run *run)
     return sqrt(square);
 }
 
+static int copy_picture(struct run *run, double **to, const double *from)
+{
+    if (!*to)
+        *to = doubles_new(run->count);
+    if (!*to)
+        return run->error = fail(run->err, E_ENVIRONMENT, "not enough memory for the best picture");
+    memcpy(*to, from, run->count * sizeof **to);
+    return 0;
+}
+
+/* Before a step is accepted: the picture that it leaves is kept if it is the best so far. */
+static void leave_accepted(struct run *run)
+{
+    double best = run->left_best ? run->kept_total : run->accepted_losses.total;
+    bool better = run->losses.total <= best;
+    if (!better && !run->left_best && copy_picture(run, &run->best, run->accepted) == 0)
+        run->kept_total = best;
+    run->left_best = !better;
+}
+
 static int accept_step(struct run *run)
 {
+    if (may_rise(run->params))
+        leave_accepted(run);
     double step = keep(run);
     run->outer_steps++;
     return append_row(run, step);
@@ -367,6 +403,18 @@ static void adam_outer(struct run *run)
 
 /* --- outer iterations --- */
 
+/* The best picture becomes the state's, where the accepted one is not it. */
+static void keep_best(struct run *run)
+{
+    struct render_state *state = run->state;
+    if (!run->left_best) {
+        free(state->best);
+        state->best = NULL;
+    } else if (copy_picture(run, &state->best, run->best) == 0) {
+        state->kept_total = run->kept_total;
+    }
+}
+
 /* The accepted picture becomes the state. */
 static void commit(struct run *run)
 {
@@ -381,6 +429,7 @@ static void commit(struct run *run)
     state->evaluations = run->evaluations;
     state->seconds += now - run->started;
     state->best_total = run->best_total;
+    keep_best(run);
     run->started = now;
     run->state_rows = run->history->rows;
     run->state_shown = false;
@@ -390,6 +439,8 @@ void optimiser_hand_over(struct render_state *state)
 {
     state->precision = ARITHMETIC_F32;
     state->best_total = HUGE_VAL; /* losses of another arithmetic do not compare */
+    free(state->best);
+    state->best = NULL;
 }
 
 /* Float32 gains where bfloat16 no longer does: the loss fell by little more than the noise that a
@@ -431,6 +482,17 @@ static bool outer_iteration(struct run *run, enum optimiser_end *end)
     return best - run->best_total < run->params->tolerance * best;
 }
 
+/* Whether nothing came of a search that ran away: see END_ROSE. */
+static bool rose(const struct run *run)
+{
+    const double far_above = 100;
+    const struct history *h = run->history;
+    double start = history_get(h, 0, H_TOTAL), best = HUGE_VAL;
+    for (size_t row = 1; row < run->state_rows; row++)
+        best = fmin(best, history_get(h, row, H_TOTAL));
+    return start > 0 && best >= start && run->accepted_losses.total > far_above * start;
+}
+
 /* Evaluates the start, or again the picture of a checkpoint: its row is there already. */
 static bool begin(struct run *run)
 {
@@ -443,6 +505,10 @@ static bool begin(struct run *run)
     }
     run->best_total = resumed ? fmin(run->state->best_total, run->losses.total) : run->losses.total;
     keep(run);
+    run->left_best = run->state->best != NULL;
+    run->kept_total = run->state->kept_total;
+    if (run->left_best && copy_picture(run, &run->best, run->state->best))
+        return false;
     if (!resumed) {
         run->evaluations = 1;
         if (append_row(run, 0))
@@ -522,6 +588,7 @@ static void release(struct run *run)
     free(run->accepted_gradient);
     free(run->moment1);
     free(run->moment2);
+    free(run->best);
 }
 
 int optimiser_run(const struct params *params, const struct plan *plan, struct objective *objective,
@@ -547,6 +614,8 @@ int optimiser_run(const struct params *params, const struct plan *plan, struct o
         *end = END_ITERATIONS;
         while (state->iteration < params->iterations && !outer_iteration(&run, end))
             *end = END_ITERATIONS;
+        if ((*end == END_ITERATIONS || *end == END_TOLERANCE || *end == END_STALLED) && rose(&run))
+            *end = END_ROSE;
     }
     status = run.error;
     history->rows = run.state_rows;

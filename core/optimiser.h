@@ -18,6 +18,8 @@ enum optimiser_end {
     END_TOLERANCE,   /* an outer iteration lowered the best loss by less than `tolerance` */
     END_STALLED,     /* an outer iteration accepted no step */
     END_DIVERGED,    /* a loss that is not finite, and no way on from the last good picture */
+    END_ROSE,        /* no accepted step is below the start, and the last is 100 times above it.
+                      * Checked by: adam_that_ran_away_is_told_from_one_that_goes_up_and_down */
     END_INTERRUPTED, /* should_stop said so */
     END_HANDOVER,    /* `auto`: to be gone on with in float32; never a render's end */
 };
@@ -53,7 +55,7 @@ void optimiser_hand_over(struct render_state *state);
 
 /* Runs from *state, whose picture is the start (iteration 0, history without rows) or that of a
  * checkpoint (history with its rows), and leaves the last state there, its picture the last
- * accepted one. objective computes in state->precision. Under precision `auto` a run in bfloat16
+ * accepted one and its best the one of the lowest loss, if another. objective computes in state->precision. Under precision `auto` a run in bfloat16
  * ends with END_HANDOVER, state->precision then float32: call again with such an objective. That is
  * decided at an outer iteration's end: where the loss fell by less than a hundredth, or not at all;
  * part of the state, so a checkpoint goes on alike. After END_INTERRUPTED state and history are

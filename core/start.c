@@ -122,6 +122,16 @@ int start_picture(const struct params *params, const struct plan *plan, const fl
     return 0;
 }
 
+bool start_is_flat(const struct plan *plan, const double *x)
+{
+    const double most = 2;
+    size_t count = (size_t)plan->full_width * (size_t)plan->full_height * 3;
+    for (size_t i = 3; i < count; i++) /* within half of that of the first pixel */
+        if (!(fabs(x[i] - x[i % 3]) <= most / 2))
+            return false;
+    return true;
+}
+
 int start_crop(const struct plan *plan, const double *x, struct image *image, struct error *err)
 {
     size_t row = (size_t)plan->width * 3;

@@ -22,6 +22,9 @@ int start_picture(const struct params *params, const struct plan *plan, const fl
 /* The picture without its margin, rounded to 8 bits. Owned: image_release. */
 int start_crop(const struct plan *plan, const double *x, struct image *image, struct error *err);
 
+/* Whether no channel of such a picture spans more than two levels. */
+bool start_is_flat(const struct plan *plan, const double *x);
+
 /* Whether `init` names a file. */
 bool init_is_file(const char *init);
 

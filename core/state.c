@@ -26,5 +26,11 @@ void render_state_release(struct render_state *state)
     free(state->picture);
     free(state->moment1);
     free(state->moment2);
+    free(state->best);
     *state = (struct render_state){0};
+}
+
+const double *render_state_best(const struct render_state *state)
+{
+    return state->best ? state->best : state->picture;
 }

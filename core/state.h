@@ -17,12 +17,19 @@ struct render_state {
     int64_t evaluations;
     double seconds;    /* of work so far */
     double best_total; /* lowest total loss so far */
+    double *best;      /* the accepted picture of the lowest loss, where `picture` is not it; else
+                        * NULL. Same shape. Checked by:
+                        * best_accepted_picture_is_kept_where_the_last_is_worse */
+    double kept_total; /* its total loss */
     int precision;     /* in force: 0 float32, 1 bfloat16 */
 };
 
-/* Allocates picture, and moments if adam, zeroed; counters 0. */
+/* Allocates picture, and moments if adam, zeroed; counters 0, no best. */
 int render_state_init(struct render_state *state, int height, int width, int adam,
                       struct error *err);
 void render_state_release(struct render_state *state);
+
+/* The picture that a render is to leave. */
+const double *render_state_best(const struct render_state *state);
 
 #endif

@@ -61,6 +61,9 @@ static int print_state(FILE *out, const struct render_state *state, struct error
     TRY(print_field(out, "picture", state, state->picture, err));
     TRY(print_field(out, "moment1", state, state->moment1, err));
     TRY(print_field(out, "moment2", state, state->moment2, err));
+    TRY(print_field(out, "best", state, state->best, err));
+    if (state->best)
+        fprintf(out, "kept %a\n", state->kept_total);
     fprintf(out, "state %lld %lld %lld %a %a %d\n", (long long)state->adam_steps,
             (long long)state->iteration, (long long)state->evaluations, state->seconds,
             state->best_total, state->precision);
@@ -108,6 +111,10 @@ static int write_fields(hid_t group, const struct render_state *state, struct er
         TRY(hdf5_write_field(group, "moment1", h, w, state->moment1, err));
     if (state->moment2)
         TRY(hdf5_write_field(group, "moment2", h, w, state->moment2, err));
+    if (state->best) {
+        TRY(hdf5_write_field(group, "best", h, w, state->best, err));
+        TRY(hdf5_write_real(group, "kept_total", state->kept_total, err));
+    }
 done:
     return status;
 }
@@ -185,6 +192,10 @@ static int read_fields(hid_t group, struct render_state *state, struct error *er
         TRY(hdf5_read_field(group, "moment1", h, w, state->moment1, err));
         TRY(hdf5_read_field(group, "moment2", h, w, state->moment2, err));
     }
+    if (state->best) {
+        TRY(hdf5_read_field(group, "best", h, w, state->best, err));
+        TRY(hdf5_read_real(group, "kept_total", &state->kept_total, err));
+    }
 done:
     return status;
 }
@@ -198,6 +209,13 @@ static int read_state(hid_t file, struct render_state *out, struct error *err)
     TRY(hdf5_field_shape(group, "picture", &height, &width, err));
     int adam = H5Lexists(group, "moment1", H5P_DEFAULT) > 0;
     TRY(render_state_init(&read, height, width, adam, err));
+    if (H5Lexists(group, "best", H5P_DEFAULT) > 0) {
+        read.best = calloc((size_t)height * (size_t)width * 3, sizeof *read.best);
+        if (!read.best) {
+            status = fail(err, E_ENVIRONMENT, "%s", no_memory);
+            goto done;
+        }
+    }
     TRY(read_fields(group, &read, err));
     TRY(read_counters(group, &read, err));
     *out = read;

@@ -7,8 +7,8 @@
  *                    attributes long_name, units (floats: _FillValue NaN). Counters are int32
  *                    (-1 where the value is no number), everything else float64
  *   /image           uint8 height x width x 3, HDF5 Image 1.2 attributes, compressed
- *   /state           checkpoints only: picture (float64 height x width x 3), moments, counters,
- *                    and a SHA-256 over all that checkpoint_read takes from the file
+ *   /state           checkpoints only: picture (float64 height x width x 3), moments, the best
+ *                    picture if it is another, counters, and a SHA-256 over all that checkpoint_read takes from the file
  *
  * Both are published whole or not at all (publish.h). */
 #ifndef ATELIER_RESULT_H
@@ -38,7 +38,8 @@ struct result {
     const struct fact *facts;    /* command_line, host, dates, versions, numerics, digests, ... */
     size_t fact_count;
     const struct history *history;
-    const struct image *image;        /* final picture; NULL in a checkpoint */
+    const struct image *image;        /* best picture; NULL in a checkpoint */
+    size_t picture_row;               /* of the history, that the image is of */
     const struct render_state *state; /* NULL in a finished result */
 };
 

@@ -135,7 +135,11 @@ static void assert_same_progress(const struct progress *a, const struct progress
                 a->state.iteration == b->state.iteration &&
                 a->state.evaluations == b->state.evaluations &&
                 a->state.best_total == b->state.best_total &&
-                memcmp(a->state.picture, b->state.picture, values * sizeof(double)) == 0;
+                memcmp(a->state.picture, b->state.picture, values * sizeof(double)) == 0 &&
+                !a->state.best == !b->state.best;
+    if (same && a->state.best)
+        same = a->state.kept_total == b->state.kept_total &&
+               memcmp(a->state.best, b->state.best, values * sizeof(double)) == 0;
     if (a->state.moment1)
         same = same && a->state.adam_steps == b->state.adam_steps &&
                memcmp(a->state.moment1, b->state.moment1, values * sizeof(double)) == 0 &&
@@ -425,6 +429,75 @@ static void hooks_are_called_as_documented(void **state)
     }
 }
 
+/* --- the best picture --- */
+
+static double loss_of(const struct render *render, const double *x)
+{
+    struct losses losses;
+    double *gradient = malloc(render->values * sizeof *gradient);
+    objective_evaluate(render->objective, x, &losses, gradient);
+    free(gradient);
+    return losses.total;
+}
+
+static double lowest(const struct progress *p)
+{
+    double least = HUGE_VAL;
+    for (size_t row = 0; row < p->history.rows; row++)
+        least = fmin(least, cell(p, row, H_TOTAL));
+    return least;
+}
+
+/* Adam with steps so long that it goes up and down. */
+static void best_accepted_picture_is_kept_where_the_last_is_worse(void **state)
+{
+    (void)state;
+    int worse = 0;
+    static const char *const steps[] = {"3", "7", "8", "9", "11", "13"};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        struct render *render = render_with(SETTINGS("optimizer", "adam", "iterations", "2",
+                                                     "maxfun", steps[i], "learning_rate", "40"));
+        struct progress p = run_from_start(render, NULL);
+        double last = cell(&p, last_row(&p), H_TOTAL);
+        assert_true(loss_of(render, render_state_best(&p.state)) == lowest(&p));
+        assert_true(loss_of(render, p.state.picture) == last);
+        assert_int_equal(p.state.best != NULL, last > lowest(&p));
+        if (p.state.best) {
+            size_t row = history_row_of(&p.history, p.state.kept_total);
+            assert_true(cell(&p, row, H_TOTAL) == lowest(&p));
+            worse++;
+        }
+        progress_release(&p);
+        render_free(render);
+    }
+    assert_in_range(worse, 1, 5); /* both kinds were met */
+}
+
+static enum optimiser_end end_of_adam(const char *rate)
+{
+    struct render *render = render_with(SETTINGS("optimizer", "adam", "iterations", "2", "maxfun",
+                                                 "5", "learning_rate", rate));
+    struct progress p = run_from_start(render, NULL);
+    double start = cell(&p, 0, H_TOTAL);
+    print_message("rate %s: loss %g -> %g, %s\n", rate, start, cell(&p, last_row(&p), H_TOTAL),
+                  optimiser_end_word(p.end));
+    if (p.end == END_ROSE)
+        assert_true(loss_of(render, render_state_best(&p.state)) == start);
+    enum optimiser_end end = p.end;
+    progress_release(&p);
+    render_free(render);
+    return end;
+}
+
+static void adam_that_ran_away_is_told_from_one_that_goes_up_and_down(void **state)
+{
+    (void)state;
+    assert_int_equal(end_of_adam("2"), END_ITERATIONS);
+    assert_int_equal(end_of_adam("20"), END_ITERATIONS);
+    assert_int_equal(end_of_adam("1e5"), END_ROSE);
+    assert_int_equal(end_of_adam("1e6"), END_ROSE);
+}
+
 /* --- interruptions --- */
 
 /* A state and history as another process would read them: copies. */
@@ -440,6 +513,10 @@ static void reload(struct progress *p, const struct render *render)
     if (fields.moment1) {
         memcpy(fields.moment1, p->state.moment1, bytes);
         memcpy(fields.moment2, p->state.moment2, bytes);
+    }
+    if (fields.best) {
+        fields.best = malloc(bytes);
+        memcpy(fields.best, p->state.best, bytes);
     }
     copy.state = fields;
     for (size_t row = 0; row < p->history.rows; row++)
@@ -472,6 +549,7 @@ static void run_interrupted_anywhere_ends_with_the_same_bytes(void **state)
         struct progress whole = run_from_start(render, NULL);
         int64_t evaluations = whole.state.evaluations;
         assert_int_equal(whole.end, i < 2 ? END_ITERATIONS : END_TOLERANCE);
+        assert_int_equal(whole.state.best != NULL, i == 3);
         if (i == 3)
             assert_true(whole.state.best_total < cell(&whole, last_row(&whole), H_TOTAL));
         for (int64_t at = 1; at <= evaluations + 1; at++) {
@@ -751,10 +829,12 @@ static void run_with_a_spoilt_value_is_resumable(void **state)
 static void ends_have_words(void **state)
 {
     (void)state;
+    assert_string_equal(optimiser_end_word(END_DIVERGED), optimiser_end_word(END_ROSE));
     for (int a = END_ITERATIONS; a <= END_INTERRUPTED; a++)
         for (int b = END_ITERATIONS; b < a; b++) {
-            assert_string_not_equal(optimiser_end_word((enum optimiser_end)a),
-                                    optimiser_end_word((enum optimiser_end)b));
+            if (b != END_DIVERGED || a != END_ROSE)
+                assert_string_not_equal(optimiser_end_word((enum optimiser_end)a),
+                                        optimiser_end_word((enum optimiser_end)b));
             assert_string_not_equal(optimiser_end_sentence((enum optimiser_end)a),
                                     optimiser_end_sentence((enum optimiser_end)b));
         }
@@ -893,6 +973,8 @@ int main(void)
         cmocka_unit_test(adam_matches_the_paper),
         cmocka_unit_test(last_row_describes_the_picture),
         cmocka_unit_test(hooks_are_called_as_documented),
+        cmocka_unit_test(best_accepted_picture_is_kept_where_the_last_is_worse),
+        cmocka_unit_test(adam_that_ran_away_is_told_from_one_that_goes_up_and_down),
         cmocka_unit_test(run_interrupted_anywhere_ends_with_the_same_bytes),
         cmocka_unit_test(run_interrupted_again_and_again_ends_with_the_same_bytes),
         cmocka_unit_test(error_of_a_hook_ends_the_run_resumably),
