@@ -240,6 +240,7 @@ static struct conduct_settings settings_of(const struct batch *batch)
                                      .lost_after = o->lost_after,
                                      .deadline = o->deadline,
                                      .timeout = o->timeout,
+                                     .checkpoint_seconds = o->checkpoint_seconds,
                                      .attempts = (int)o->retries + 1,
                                      .max_failures = o->max_failures,
                                      .threads = (int)o->threads,

@@ -12,7 +12,11 @@
 void batch_options_init(struct batch_options *options)
 {
     *options = (struct batch_options){
-        .heartbeat = 5, .lost_after = 60, .retries = 2, .deadline = INFINITY};
+        .heartbeat = 5,
+        .lost_after = 60,
+        .retries = 2,
+        .deadline = INFINITY,
+        .checkpoint_seconds = -1};
 }
 
 /* A time of day in UTC, or a duration from now. */
@@ -76,6 +80,9 @@ void batch_options_describe(struct batch_options *o, struct form *form)
         OPTION("threads", WHOLE, &o->threads, "N",
                "of each job; default: the processors a rank may use, shared by its host's ranks",
                .low = 1, .high = 4096),
+        OPTION("checkpoint-seconds", REAL, &o->checkpoint_seconds, "X",
+               "of each job: write a checkpoint at most this often; default 30", .low = 0,
+               .high = 1e9),
         OPTION("replace", FLAG, &o->replace, NULL,
                "take this sweep though the store has jobs that are not in it"),
         OPTION("coordinator-only", FLAG, &o->coordinator_only, NULL, "rank 0 renders nothing"),

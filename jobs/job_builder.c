@@ -110,6 +110,17 @@ static void nearest_name(const char *name, const char *const *words, int count, 
     words_nearest(name, names, (size_t)used, text, size);
 }
 
+/* Whose option a RUN parameter is. A store keeps one picture of a job and replaces none. */
+static const char *command_of(enum param_id id)
+{
+    static const enum param_id of_batch[] = {PARAM_output, PARAM_threads, PARAM_checkpoint_seconds,
+                                             PARAM_dry_run, PARAM_quiet};
+    for (size_t i = 0; i < sizeof of_batch / sizeof *of_batch; i++)
+        if (of_batch[i] == id)
+            return "batch";
+    return "render";
+}
+
 bool job_find_param(struct complaints *complaints, const char *what, const char *const *words,
                     int word_count, const char *name, struct origin origin, enum param_id *id)
 {
@@ -123,8 +134,8 @@ bool job_find_param(struct complaints *complaints, const char *what, const char 
     }
     if (param_table[*id].scope == SCOPE_RUN) {
         complain(complaints, origin,
-                 "%s says how a picture is made, not which: it is an option of the command, no %s",
-                 param_table[*id].name, what);
+                 "%s says how a picture is made, not which: it is an option of 'atelier %s', no %s",
+                 param_table[*id].name, command_of(*id), what);
         return false;
     }
     return true;

@@ -411,7 +411,7 @@ static void start_job(struct conductor *c, const struct decision *d)
     struct job_command command;
     struct seat *seat = &c->seats[d->agent];
     struct message run = message_new(MESSAGE_RUN);
-    char threads[32], *words[JOB_COMMAND_WORDS + 3];
+    char threads[32], checkpoint[64], *words[JOB_COMMAND_WORDS + 4];
     int status = job_command_make(c->store, &c->list->jobs[d->job], &command, &error);
     trouble(c, status, &error);
     if (status != 0)
@@ -426,8 +426,14 @@ static void start_job(struct conductor *c, const struct decision *d)
     snprintf(threads, sizeof threads, "--threads=%d", seat->threads);
     words[0] = (char *)(uintptr_t)c->settings->renderer;
     memcpy(words + 1, command.argv + 1, (size_t)(command.argc - 1) * sizeof *words);
-    words[command.argc] = threads;
-    send_command(c, d->agent, &run, words, command.argc + 1);
+    int count = command.argc;
+    words[count++] = threads;
+    if (c->settings->checkpoint_seconds >= 0) {
+        snprintf(checkpoint, sizeof checkpoint, "--checkpoint-seconds=%.17g",
+                 c->settings->checkpoint_seconds);
+        words[count++] = checkpoint;
+    }
+    send_command(c, d->agent, &run, words, count);
     job_command_release(&command);
     seat->running = true;
     seat->job = d->job;

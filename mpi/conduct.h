@@ -32,6 +32,7 @@ struct conduct_settings {
     int attempts;
     int64_t max_failures;
     int threads; /* of each job; 0: from the masks */
+    double checkpoint_seconds; /* of each render; negative: its own default */
     bool coordinator_only;
     const char *renderer; /* the program; run as `RENDERER render --into ...` */
 };
