@@ -179,6 +179,12 @@ void facts_comment(struct facts *facts, const char *format, ...)
     va_end(args);
 }
 
+void facts_add_picture_row(struct facts *facts, size_t row, double total)
+{
+    add_number(facts, "picture_row", (double)row);
+    add_number(facts, "picture_total", total);
+}
+
 int facts_add_picture(struct facts *facts, const char *path, struct error *err)
 {
     int status = digest_file(path, facts->picture, err);

@@ -46,6 +46,9 @@ void facts_add_numerics_before(struct facts *facts, const char *fingerprints);
 void facts_comment(struct facts *facts, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Adds which row of the history the picture is of, and its loss, where that is not the last. */
+void facts_add_picture_row(struct facts *facts, size_t row, double total);
+
 /* Adds the digest of the picture's file. */
 int facts_add_picture(struct facts *facts, const char *path, struct error *err);
 

@@ -119,6 +119,20 @@ int outputs_set_aside(const struct outputs *outputs, struct error *err)
     return fail_errno(err, "cannot move '%s' to '%s'", outputs->checkpoint, outputs->aside);
 }
 
+char *outputs_numbered_there(const struct params *params, const struct outputs *outputs)
+{
+    char *path = NULL;
+    for (int64_t i = params->save_every; i > 0 && i <= params->iterations && !path;
+         i += params->save_every) {
+        path = numbered(outputs->picture, i);
+        if (path && access(path, F_OK) != 0) {
+            free(path);
+            path = NULL;
+        }
+    }
+    return path;
+}
+
 int outputs_claim(const struct params *params, struct outputs *outputs, struct error *err)
 {
     int status = 0;
@@ -158,8 +172,10 @@ int outputs_stage(const struct outputs *outputs, struct result *result, struct f
 {
     int status = 0;
     struct staged_outputs made = {0};
-    TRY(picture_stage(outputs->picture, result->params, result->history, result->image,
-                      &made.picture, err));
+    struct history until = *result->history; /* up to the picture's row */
+    if (until.rows > 0)
+        until.rows = result->picture_row + 1;
+    TRY(picture_stage(outputs->picture, result->params, &until, result->image, &made.picture, err));
     TRY(facts_add_picture(facts, made.picture.temporary, err));
     result->facts = facts->list;
     result->fact_count = facts->count;

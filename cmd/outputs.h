@@ -24,6 +24,9 @@ struct outputs {
 int outputs_claim(const struct params *params, struct outputs *outputs, struct error *err);
 void outputs_release(struct outputs *outputs);
 
+/* The first file that stands where --save-every will keep a picture, or NULL. Caller frees. */
+char *outputs_numbered_there(const struct params *params, const struct outputs *outputs);
+
 /* Gives the checkpoint the name `aside`. Errors: E_ENVIRONMENT. */
 int outputs_set_aside(const struct outputs *outputs, struct error *err);
 

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "facts.h"
+#include "finished.h"
 #include "human.h"
 #include "into.h"
 #include "leash.h"
@@ -37,6 +38,7 @@ struct work {
     struct errand errand;
     struct into into; /* in use if there is a store */
     bool done_before, done_elsewhere;
+    struct finished finished; /* what stands at --output */
     struct plan plan;
     struct outputs outputs;
     struct vgg19_weights weights;
@@ -48,6 +50,7 @@ struct work {
     double started;
     double checkpoint_written; /* clock */
     bool checkpoint_current;   /* the state in memory is the one on disk */
+    bool checkpoint_there;     /* one of this render is on disk */
     int64_t shown;             /* last outer iteration that on_state was told of */
     double row_told;           /* clock, when the leash's holder was told of a row */
 };
@@ -107,6 +110,9 @@ static void check_errand(const struct work *work, struct complaints *complaints)
         complain(complaints, line, "--into needs --id, the job's id");
     if (!e->into && (e->id || e->name))
         complain(complaints, line, "--%s needs --into, the job's store", e->id ? "id" : "name");
+    if (e->into && work->params.overwrite)
+        complain(complaints, line,
+                 "--overwrite does not go with --into: a store replaces no result");
     if (e->into && work->params.source[PARAM_save_every] == SOURCE_GIVEN &&
         work->params.save_every > 0)
         complain(complaints, line,
@@ -157,7 +163,7 @@ static void describe(struct work *work, struct form *form)
         .check = check,
         .context = work,
         .tables = print_tables,
-        .exit_codes = "0 done; 1 the losses are not finite; 2 wrong input; 3 disk or memory; 75 "
+        .exit_codes = "0 done; 1 the search diverged; 2 wrong input; 3 disk or memory; 75 "
                       "interrupted, the same command goes on",
     };
     options_add(&work->params, work->options, form);
@@ -196,6 +202,8 @@ static void print_plan(const struct work *work, FILE *out)
     fprintf(out, "  machine  %d thread%s, %s, about %s of memory (%s free)\n", threads_count(),
             threads_count() == 1 ? "" : "s", numerics_instruction_set(),
             human_bytes(plan->memory_bytes, memory), human_bytes(memory_available(), available));
+    if (work->finished.state == FINISHED_OTHER || work->finished.state == FINISHED_UNKNOWN)
+        fprintf(out, "  replaces %s: %s\n", work->outputs.picture, work->finished.why);
     if (p->verbose) {
         char engines[256];
         network_engines(plan->convs, plan_arithmetic(p), engines, sizeof engines);
@@ -251,6 +259,7 @@ static int take_checkpoint(struct work *work, bool otherwise, char *difference, 
     TRY(objective_history(&work->plan, &columns, err));
     if (checkpoint_fits(there, work->plan.full_height, work->plan.full_width,
                         work->params.optimizer == OPTIMIZER_ADAM, &columns, difference, size)) {
+        work->checkpoint_there = true;
         say_resuming(work);
         if (otherwise)
             say_mixed(work, difference);
@@ -299,6 +308,75 @@ static int look_for_checkpoint(struct work *work, struct error *err)
                     work->outputs.checkpoint, difference);
     }
     return 0;
+}
+
+/* --- what stands at the output --- */
+
+static int refuse_finished(const struct work *work, struct error *err)
+{
+    return fail(err, E_INPUT,
+                "'%s' is a finished picture, and not this one: %s; choose another output, or give "
+                "--overwrite to replace it",
+                work->outputs.picture, work->finished.why);
+}
+
+/* A finished picture is worth more than the command that would replace it. */
+static int look_for_finished(struct work *work, struct error *err)
+{
+    int status = 0;
+    struct finished *finished = &work->finished;
+    TRY(finished_look(&work->outputs, &work->params, &work->facts, finished, err));
+    work->done_before = finished->state == FINISHED_SAME && !work->params.fresh;
+    if (finished->state == FINISHED_OTHER && !work->params.overwrite)
+        return refuse_finished(work, err);
+done:
+    return status;
+}
+
+/* With a checkpoint to go on from, a picture without a result is what its publishing left, and a
+ * numbered picture its own. */
+static int check_unknown(struct work *work, struct error *err)
+{
+    const struct params *p = &work->params;
+    if (p->overwrite || work->going_on.state.picture)
+        return 0;
+    if (work->finished.state == FINISHED_UNKNOWN)
+        return refuse_finished(work, err);
+    char *there = p->fresh ? NULL : outputs_numbered_there(p, &work->outputs);
+    if (!there)
+        return 0;
+    fail(err, E_INPUT,
+         "'%s' is a picture of another render, and --save-every would replace it; choose another "
+         "output, or give --overwrite",
+         there);
+    free(there);
+    return E_INPUT;
+}
+
+static void say_replaced(struct work *work)
+{
+    if (work->params.dry_run) /* whose plan says so */
+        return;
+    if (work->finished.state == FINISHED_OTHER || work->finished.state == FINISHED_UNKNOWN)
+        progress_say(&work->progress, "  replaces '%s': %s", work->outputs.picture,
+                     work->finished.why);
+}
+
+static int look_at_output(struct work *work, struct error *err)
+{
+    int status = 0;
+    if (!work->errand.into) {
+        TRY(look_for_finished(work, err));
+        if (work->done_before)
+            goto done;
+    }
+    TRY(look_for_checkpoint(work, err));
+    if (work->errand.into)
+        goto done;
+    TRY(check_unknown(work, err));
+    say_replaced(work);
+done:
+    return status;
 }
 
 /* Opens the store's side of it; the log begins, unless there is nothing to do. */
@@ -376,7 +454,7 @@ static int prepare(int argc, char **argv, struct work *work, struct error *err)
                      &work->weights, err));
     show_guess(work);
     TRY(prepare_facts(argc, argv, work, err));
-    TRY(look_for_checkpoint(work, err));
+    TRY(look_at_output(work, err));
     if (!work->going_on.state.picture)
         TRY(objective_history(&work->plan, &work->going_on.history, err));
 done:
@@ -444,18 +522,24 @@ static int write_checkpoint(struct work *work, const struct render_state *state,
     leash_check();
     int status = result_write(work->outputs.checkpoint, &result, err);
     work->checkpoint_current = status == 0;
+    work->checkpoint_there |= status == 0;
     return status;
 }
 
-/* An outer iteration ended here. */
+/* An outer iteration ended here. A numbered picture comes after a checkpoint, by which the same
+ * command knows it for its own. */
 static int show_outer(struct work *work, const struct render_state *state,
                       const struct history *history, struct error *err)
 {
+    int status;
     work->shown = state->iteration;
     progress_outer(&work->progress, history);
     if (work->params.save_every == 0 || state->iteration == 0 ||
         state->iteration % work->params.save_every != 0)
         return 0;
+    if (!work->checkpoint_there && state->iteration < work->params.iterations &&
+        (status = write_checkpoint(work, state, history, err)) != 0)
+        return status;
     return outputs_write_numbered(&work->outputs, &work->params, &work->plan, state, history, err);
 }
 
@@ -477,10 +561,18 @@ static int on_state(void *context, const struct render_state *state, const struc
 
 /* --- after --- */
 
+/* The row of the history that the picture is of. */
+static size_t picture_row(const struct work *work)
+{
+    const struct history *h = &work->going_on.history;
+    const struct render_state *state = &work->going_on.state;
+    return state->best ? history_row_of(h, state->kept_total) : h->rows - 1;
+}
+
 static void report(const struct work *work, FILE *out)
 {
     const struct history *h = &work->going_on.history;
-    size_t last = h->rows - 1;
+    size_t last = picture_row(work);
     char took[HUMAN_TEXT], peak[HUMAN_TEXT];
     fprintf(out, "picture  %s (%d x %d px)\n", work->outputs.picture, work->plan.width,
             work->plan.height);
@@ -491,6 +583,9 @@ static void report(const struct work *work, FILE *out)
             history_get(h, last, H_TV));
     long long evaluations = work->going_on.state.evaluations,
               outer = work->going_on.state.iteration;
+    if (last < h->rows - 1)
+        fprintf(out, "best     after %.0f evaluations; the last step ended at %.4g\n",
+                history_get(h, last, H_EVALUATION), history_get(h, h->rows - 1, H_TOTAL));
     fprintf(out, "ended    %s, after %lld evaluation%s in %lld outer iteration%s\n",
             optimiser_end_sentence(work->end), evaluations, evaluations == 1 ? "" : "s", outer,
             outer == 1 ? "" : "s");
@@ -510,8 +605,12 @@ static int write_results(struct work *work, struct error *err)
 {
     int status = 0;
     struct staged_outputs staged;
-    struct result result = {
-        .params = &work->params, .history = &work->going_on.history, .image = &work->image};
+    struct result result = {.params = &work->params,
+                            .history = &work->going_on.history,
+                            .image = &work->image,
+                            .picture_row = picture_row(work)};
+    if (work->going_on.state.best)
+        facts_add_picture_row(&work->facts, result.picture_row, work->going_on.state.kept_total);
     facts_end(&work->facts, work->end, &work->going_on.state);
     TRY(outputs_stage(&work->outputs, &result, &work->facts, &staged, err));
     TRY(work->errand.into ? publish_job(work, &staged, err)
@@ -534,14 +633,54 @@ done:
     return status;
 }
 
+static bool failed(enum optimiser_end end) { return end == END_DIVERGED || end == END_ROSE; }
+
 static int fail_diverged(const struct work *work, struct error *err)
 {
-    long long evaluations = work->going_on.state.evaluations;
-    if (work->errand.into)
-        return fail(err, E_FAILED, "the loss is not finite after %lld evaluations", evaluations);
-    return fail(err, E_FAILED,
-                "the loss is not finite after %lld evaluations; '%s' is the last good picture",
-                evaluations, work->outputs.picture);
+    const struct history *h = &work->going_on.history;
+    char kept[512] = "", why[256];
+    if (work->end == END_ROSE)
+        snprintf(why, sizeof why,
+                 "the search diverged: the loss rose from %.4g to %.4g and never fell below the "
+                 "start; give a smaller --learning-rate",
+                 history_get(h, 0, H_TOTAL), history_get(h, h->rows - 1, H_TOTAL));
+    else
+        snprintf(why, sizeof why, "the loss is not finite after %lld evaluations",
+                 (long long)work->going_on.state.evaluations);
+    if (!work->errand.into)
+        snprintf(kept, sizeof kept, "; '%.400s' is the last good picture", work->outputs.picture);
+    return fail(err, E_FAILED, "%s%s", why, kept);
+}
+
+/* What a person has to know of a search that ended well, but of which nothing came. */
+static const char *futility(const struct work *work, double start)
+{
+    if (start_is_flat(&work->plan, render_state_best(&work->going_on.state)))
+        return "the start is flat, so that no direction is better than another; try --init noise";
+    if (!(start > 0))
+        return "the start has no loss that could be lowered; try another --init, or give another "
+               "loss a weight";
+    if (work->params.optimizer == OPTIMIZER_ADAM)
+        return "the picture is the start; try a smaller --learning-rate";
+    return "no step from the start lowers it; try another --init, or other weights";
+}
+
+/* "Done" is to mean that something good came of it. */
+static void judge(struct work *work)
+{
+    const double least_fall = 1e-4;
+    const struct history *h = &work->going_on.history;
+    if (failed(work->end) || work->going_on.state.iteration == 0 || h->rows == 0)
+        return;
+    double start = history_get(h, 0, H_TOTAL), end = history_get(h, picture_row(work), H_TOTAL);
+    if (end < (1 - least_fall) * start)
+        return;
+    char line[512];
+    snprintf(line, sizeof line, "the loss did not fall (%.4g -> %.4g): %s", start, end,
+             futility(work, start));
+    progress_warn(&work->progress, "%s", line);
+    facts_comment(&work->facts, "%s", line);
+    leash_say("note %s", line);
 }
 
 static int act(struct work *work, struct error *err)
@@ -561,15 +700,16 @@ static int act(struct work *work, struct error *err)
         return leave_interrupted(work, err);
     if (work->shown != work->going_on.state.iteration) /* the last one: no evaluation followed */
         TRY(show_outer(work, &work->going_on.state, &work->going_on.history, err));
-    if (work->end == END_DIVERGED && work->errand.into) /* a result says that the job is done */
+    if (failed(work->end) && work->errand.into) /* a result says that the job is done */
         return fail_diverged(work, err);
+    judge(work);
     TRY(write_results(work, err));
     if (!work->progress.quiet)
         report(work, stdout);
     if (work->done_elsewhere)
         progress_say(&work->progress, "another process has finished this job meanwhile: its "
                                       "result stands");
-    if (work->end == END_DIVERGED)
+    if (failed(work->end))
         status = fail_diverged(work, err);
 done:
     progress_end(&work->progress);
@@ -587,6 +727,15 @@ static void release(struct work *work)
     image_release(&work->image);
 }
 
+static void say_done_before(struct work *work)
+{
+    if (work->errand.into)
+        progress_say(&work->progress, "job %s is done already: %s", work->into.id,
+                     work->outputs.result);
+    else if (!work->progress.quiet)
+        printf("already done: %s (--fresh renders it again)\n", work->outputs.picture);
+}
+
 static int run(int argc, char **argv, struct work *work, struct error *err)
 {
     int status = 0;
@@ -599,8 +748,7 @@ static int run(int argc, char **argv, struct work *work, struct error *err)
         return 0;
     TRY(prepare(argc, argv, work, err));
     if (work->done_before)
-        progress_say(&work->progress, "job %s is done already: %s", work->into.id,
-                     work->outputs.result);
+        say_done_before(work);
     else if (work->params.dry_run) {
         print_plan(work, stdout);
         print_guess(work, stdout);

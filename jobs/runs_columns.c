@@ -29,6 +29,8 @@ static const struct known_column job_columns[] = {
 static const struct known_column fact_columns[] = {
     {"stopped", "why the search ended", "", true},
     {"evaluations", "evaluations of loss and gradient", "1", true},
+    {"picture_row", "row of the history that the picture is of, if not the last", "1", false},
+    {"picture_total", "its total loss", "1", false},
     {"outer_iterations", "outer iterations", "1", false},
     {"seconds", "seconds of work, over interruptions too", "s", true},
     {"cpu_seconds", "processor time of the last attempt", "s", false},

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 
 import h5py
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from atelier import (DIVERGED, DONE, ENDLESS, INPUT, INTERRUPTED, PATIENCE, PROGRAM, InFolder,
                      attributes, flags, history, main, make_picture, numbers_sha256,
@@ -236,6 +236,124 @@ class Presets(InFolder):
                          (7, "avg", 1))
 
 
+class Finished(InFolder):
+    """What a render meets that stands at its output already."""
+    def setUp(self):
+        super().setUp()
+        self.render()
+        self.before = self.listing()
+
+    def again(self, code, *words, **overrides):
+        return self.check(self.atelier("render", *flags(overrides), *words), code)
+
+    def check(self, result, code):
+        self.assertEqual(result.returncode, code, result.stderr)
+        return result
+
+    def refused(self, *said, **overrides):
+        for dry in ((), ("--dry-run",)):
+            result = self.again(INPUT, *dry, **overrides)
+            self.assertWords(result.stderr, "out.png", *said, "--overwrite", "another output")
+            self.assertEqual(self.listing(), self.before)
+
+    def test_the_same_command_is_done_already(self):
+        for words in ((), ("--overwrite",), ("--threads", "1"), ("--dry-run",)):
+            result = self.again(DONE, *words)
+            self.assertIn("already done: out.png", result.stdout)
+            self.assertEqual(self.listing(), self.before)
+        self.assertEqual(self.again(DONE, "--quiet").stdout, "")
+
+    def test_another_processor_finds_it_done_too(self):
+        result = self.atelier("render", *flags({}), env={**os.environ, "ATELIER_ISA": "baseline"})
+        self.assertIn("already done", self.check(result, DONE).stdout)
+
+    def test_other_parameters_are_refused_with_the_difference(self):
+        self.refused("style_weight is 1 there, 100 here", style_weight=100)
+        self.refused("iterations is 2 there, 3 here", iterations=3)
+        self.refused("init is content there, noise here (and 1 more differs)", init="noise", seed=3)
+
+    def test_another_picture_under_the_same_name_is_refused(self):
+        make_picture(self.path("style.png"), 40, 40, seed=9)
+        self.before = self.listing()
+        self.refused("style 'style.png' had other content there", quiet=True)
+
+    def test_it_is_replaced_when_asked(self):
+        dry = self.again(DONE, "--overwrite", "--dry-run", style_weight=100)
+        self.assertIn("replaces out.png: style_weight is 1 there, 100 here", dry.stdout)
+        self.assertEqual(self.listing(), self.before)
+        result = self.again(DONE, "--overwrite", style_weight=100)
+        self.assertWords(result.stderr, "replaces 'out.png'", "style_weight is 1 there")
+        self.assertEqual(attributes(self.path("out.h5"))["style_weight"], 100)
+
+    def test_fresh_renders_it_again_but_not_another(self):
+        self.assertIn("loss", self.again(DONE, "--fresh").stdout)
+        self.before = self.listing()
+        self.refused("style_weight is 1 there, 2 here", style_weight=2, fresh=True)
+
+    def test_a_picture_without_its_result_is_kept(self):
+        self.path("out.h5").unlink()
+        self.before = self.listing()
+        self.refused("'out.h5' is not there")
+        self.again(DONE, "--overwrite")
+
+    def test_a_picture_that_was_changed_is_kept(self):
+        with Image.open(self.path("out.png")) as picture:
+            info = PngImagePlugin.PngInfo()
+            for key, value in picture.text.items():
+                info.add_text(key, value)
+            picture.transpose(Image.Transpose.ROTATE_180).save(self.path("out.png"), pnginfo=info)
+        self.before = self.listing()
+        self.refused("has been changed since")
+
+    def test_a_result_whose_picture_is_gone_is_rendered_again(self):
+        self.path("out.png").unlink()
+        self.again(DONE)
+        self.assertEqual(self.listing()["out.png"], self.before["out.png"])
+
+    def test_a_picture_that_publishing_left_without_its_result_is_gone_on_from(self):
+        self.path("out.png").rename(self.path("left.png"))
+        process = self.start(["render", *flags({"iterations": 500, "tolerance": 0})])
+        self.path("out.h5").unlink()
+        while b"outer 1/" not in (line := process.stderr.readline()):
+            self.assertTrue(line)
+        process.terminate()
+        process.communicate()
+        self.assertEqual(process.returncode, INTERRUPTED)
+        self.path("left.png").rename(self.path("out.png"))
+        result = self.again(DONE, "--dry-run", iterations=500, tolerance=0)
+        self.assertIn("resuming", result.stderr)
+
+    def test_a_foreign_picture_is_never_replaced(self):
+        make_picture(self.path("out.png"), 8, 8)
+        result = self.again(INPUT, "--overwrite", style_weight=2)
+        self.assertIn("was not made by atelier", result.stderr)
+
+    def test_numbered_pictures_of_another_render_are_kept(self):
+        self.render(save_every=1)
+        for name in ("out.png", "out.h5"):
+            self.path(name).unlink()
+        self.before = self.listing()
+        result = self.again(INPUT, save_every=1, style_weight=5)
+        self.assertWords(result.stderr, "out-0001.png", "--overwrite")
+        self.assertEqual(self.listing(), self.before)
+        self.again(DONE, "--overwrite", save_every=1, style_weight=5)
+
+    def test_numbered_pictures_of_a_killed_render_are_its_own(self):
+        words = flags({"iterations": 500, "tolerance": 0, "save_every": 1, "output": "new.png"})
+        process = self.start(["render", *words])
+        while not self.path("new-0001.png").exists():
+            self.assertIsNone(process.poll())
+        process.kill()
+        process.communicate()
+        result = self.check(self.atelier("render", *words, "--dry-run"), DONE)
+        self.assertIn("resuming", result.stderr)
+
+    def test_a_store_replaces_nothing(self):
+        result = self.atelier("render", *flags({"output": None}), "--into", "store", "--id", "0" * 16,
+                              "--overwrite")
+        self.assertIn("--overwrite does not go with --into", self.check(result, INPUT).stderr)
+
+
 class Endings(InFolder):
     def ending(self, code=DONE, **overrides):
         result = self.render(code, **overrides)
@@ -258,6 +376,39 @@ class Endings(InFolder):
         self.assertEqual(stopped, "diverged")
         self.assertWords(result.stderr, "not finite", "out.png")
         np.testing.assert_array_equal(pixels(self.path("out.png")), pixels(self.path("content.png")))
+
+    def test_a_search_that_ran_away_fails_and_keeps_the_best_picture(self):
+        result, stopped = self.ending(DIVERGED, optimizer="adam", learning_rate="1e6", quiet=True)
+        self.assertEqual(stopped, "diverged")
+        self.assertWords(result.stderr, "diverged", "smaller --learning-rate", "out.png")
+        np.testing.assert_array_equal(pixels(self.path("out.png")), pixels(self.path("content.png")))
+
+    def test_the_best_picture_is_written_not_the_last(self):
+        self.render(optimizer="adam", learning_rate=40, iterations=2, maxfun=7, tolerance=0)
+        h, facts = history(self.path("out.h5")), attributes(self.path("out.h5"))
+        best = int(np.argmin(h["total"]))
+        self.assertLess(best, len(h["total"]) - 1)
+        self.assertEqual((facts["picture_row"], facts["picture_total"]), (best, h["total"][best]))
+        self.assertEqual(float(texts(self.path("out.png"))["loss_total"]), h["total"][best])
+        with h5py.File(self.path("out.h5")) as file:
+            np.testing.assert_array_equal(file["image"][:], pixels(self.path("out.png")))
+
+    def test_a_flat_start_from_which_nothing_moves_is_said_to_be_one(self):
+        Image.new("RGB", (48, 36), (124, 117, 104)).save(self.path("content.png"))
+        write_weights(self.path("network.h5"))
+        result = self.render(quiet=True, weights="network.h5", content_weight=0, tv_weight=1,
+                             style_weight=0, content_layers=None, style_layers=None)
+        self.assertWords(result.stderr, "the loss did not fall", "the start is flat", "--init noise")
+        self.assertEqual(len(result.stderr.splitlines()), 1)
+        self.assertIn("the loss did not fall", attributes(self.path("out.h5"))["comment"])
+
+    def test_a_search_that_lowers_the_loss_has_no_comment(self):
+        self.assertEqual(self.render(quiet=True).stderr, "")
+        self.assertNotIn("comment", attributes(self.path("out.h5")))
+
+    def test_a_start_that_is_best_is_said_to_be(self):
+        result = self.render(style_weight=0, tv_weight=0, quiet=True)
+        self.assertWords(result.stderr, "did not fall", "no loss that could be lowered")
 
     def test_total_variation_alone_is_a_loss(self):
         self.render(content_weight=0, style_weight=0)
