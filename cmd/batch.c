@@ -296,7 +296,8 @@ static int take_part(struct batch *batch, struct error *err)
     int status = 0;
     bool complete = false;
     struct conduct_settings settings = settings_of(batch);
-    struct conduct_hooks hooks = {.context = batch, .urge = urge, .say = say, .warn = warn, .show = show};
+    struct conduct_hooks hooks = {
+        .context = batch, .urge = urge, .say = say, .warn = warn, .show = show};
     if (transport_is_rank())
         die_with_parent();
     TRY(transport_open(&batch->transport, err));

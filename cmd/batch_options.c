@@ -11,12 +11,11 @@
 
 void batch_options_init(struct batch_options *options)
 {
-    *options = (struct batch_options){
-        .heartbeat = 5,
-        .lost_after = 60,
-        .retries = 2,
-        .deadline = INFINITY,
-        .checkpoint_seconds = -1};
+    *options = (struct batch_options){.heartbeat = 5,
+                                      .lost_after = 60,
+                                      .retries = 2,
+                                      .deadline = INFINITY,
+                                      .checkpoint_seconds = -1};
 }
 
 /* A time of day in UTC, or a duration from now. */

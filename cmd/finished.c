@@ -25,8 +25,8 @@ static int check_picture(const struct look *look, const char *expected, struct e
     look->out->state = FINISHED_SAME;
     if (expected && strcmp(expected, digest) != 0) {
         look->out->state = FINISHED_OTHER;
-        snprintf(look->out->why, sizeof look->out->why, "it has been changed since '%s' was written",
-                 look->outputs->result);
+        snprintf(look->out->why, sizeof look->out->why,
+                 "it has been changed since '%s' was written", look->outputs->result);
     }
     return 0;
 }

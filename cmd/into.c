@@ -30,12 +30,9 @@ int into_open(const char *folder, const char *id, struct into *into, struct outp
     const struct {
         enum job_file file;
         char **path;
-    } names[] = {{JOB_PICTURE, &outputs->picture},
-                 {JOB_LOG, &into->log},
-                 {JOB_RESULT, &outputs->result},
-                 {JOB_CHECKPOINT, &outputs->checkpoint},
-                 {JOB_ASIDE, &outputs->aside},
-                 {JOB_RUNNING_LOG, &into->running_log}};
+    } names[] = {{JOB_PICTURE, &outputs->picture}, {JOB_LOG, &into->log},
+                 {JOB_RESULT, &outputs->result},   {JOB_CHECKPOINT, &outputs->checkpoint},
+                 {JOB_ASIDE, &outputs->aside},     {JOB_RUNNING_LOG, &into->running_log}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         *names[i].path = store_job_path(&into->store, id, names[i].file);
         if (!*names[i].path)

@@ -61,10 +61,10 @@ void numerics_fingerprint(int precision, char *text, size_t size)
 {
     struct library list[LIBRARIES_CORE];
     libraries_core(list);
-    const char *f32 = engine(precision, ARITHMETIC_F32),
-               *bf16 = engine(precision, ARITHMETIC_BF16);
-    size_t used = (size_t)snprintf(text, size, "arithmetic %d; %s; %s%s%s", NUMERICS_VERSION,
-                                   numerics_instruction_set(), f32, *f32 && *bf16 ? ", " : "", bf16);
+    const char *f32 = engine(precision, ARITHMETIC_F32), *bf16 = engine(precision, ARITHMETIC_BF16);
+    size_t used =
+        (size_t)snprintf(text, size, "arithmetic %d; %s; %s%s%s", NUMERICS_VERSION,
+                         numerics_instruction_set(), f32, *f32 && *bf16 ? ", " : "", bf16);
     for (int i = 0; i < 2 && used < size; i++) /* liblbfgs, zimg */
         used +=
             (size_t)snprintf(text + used, size - used, "; %s %s", list[i].name, list[i].version);

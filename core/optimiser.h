@@ -55,11 +55,12 @@ void optimiser_hand_over(struct render_state *state);
 
 /* Runs from *state, whose picture is the start (iteration 0, history without rows) or that of a
  * checkpoint (history with its rows), and leaves the last state there, its picture the last
- * accepted one and its best the one of the lowest loss, if another. objective computes in state->precision. Under precision `auto` a run in bfloat16
- * ends with END_HANDOVER, state->precision then float32: call again with such an objective. That is
- * decided at an outer iteration's end: where the loss fell by less than a hundredth, or not at all;
- * part of the state, so a checkpoint goes on alike. After END_INTERRUPTED state and history are
- * those of the last outer iteration's end. Errors: E_ENVIRONMENT, or what on_state returned. */
+ * accepted one and its best the one of the lowest loss, if another. objective computes in
+ * state->precision. Under precision `auto` a run in bfloat16 ends with END_HANDOVER,
+ * state->precision then float32: call again with such an objective. That is decided at an outer
+ * iteration's end: where the loss fell by less than a hundredth, or not at all; part of the state,
+ * so a checkpoint goes on alike. After END_INTERRUPTED state and history are those of the last
+ * outer iteration's end. Errors: E_ENVIRONMENT, or what on_state returned. */
 int optimiser_run(const struct params *params, const struct plan *plan, struct objective *objective,
                   struct render_state *state, struct history *history,
                   const struct optimiser_hooks *hooks, enum optimiser_end *end, struct error *err);

@@ -52,7 +52,8 @@ done:
     return status;
 }
 
-/* A search that `auto` began in bfloat16 goes on in float32 where this processor has no bfloat16. */
+/* A search that `auto` began in bfloat16 goes on in float32 where this processor has no bfloat16.
+ */
 static void hand_over_here(const struct params *params, struct render_state *state,
                            const struct render_hooks *hooks)
 {

@@ -16,9 +16,9 @@ struct render_hooks {
 /* Renders. weights holds plan->convs layers and is released here as soon as the network is made,
  * (with precision auto, the last network), which halves what it costs. state is {0}, or a
  * checkpoint's with history its rows; history is made by objective_history or the checkpoint's.
- * image is the best picture at the end, without margin (also when interrupted). Owned by the caller:
- * state, history, image. Errors: E_INPUT from the images and the balanced preset, E_ENVIRONMENT,
- * and the hooks' own. */
+ * image is the best picture at the end, without margin (also when interrupted). Owned by the
+ * caller: state, history, image. Errors: E_INPUT from the images and the balanced preset,
+ * E_ENVIRONMENT, and the hooks' own. */
 int render_picture(const struct params *params, const struct plan *plan,
                    struct vgg19_weights *weights, struct render_state *state,
                    struct history *history, const struct render_hooks *hooks, struct image *image,

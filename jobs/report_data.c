@@ -169,9 +169,9 @@ done:
  */
 
 static const char *const facts[] = {
-    "host",        "threads",  "creator_version", "git_commit",    "instruction_set",
-    "libraries",   "numerics", "numerics_before", "weights_format",  "weights_input", "weights_sha256",
-    "init_sha256",
+    "host",           "threads",     "creator_version", "git_commit",     "instruction_set",
+    "libraries",      "numerics",    "numerics_before", "weights_format", "weights_input",
+    "weights_sha256", "init_sha256",
 };
 
 /* {name, values: [{value, runs}]} */

@@ -8,7 +8,8 @@
  *                    (-1 where the value is no number), everything else float64
  *   /image           uint8 height x width x 3, HDF5 Image 1.2 attributes, compressed
  *   /state           checkpoints only: picture (float64 height x width x 3), moments, the best
- *                    picture if it is another, counters, and a SHA-256 over all that checkpoint_read takes from the file
+ *                    picture if it is another, counters, and a SHA-256 over all that
+ * checkpoint_read takes from the file
  *
  * Both are published whole or not at all (publish.h). */
 #ifndef ATELIER_RESULT_H

@@ -21,7 +21,8 @@ bool store_job_done(const struct store *store, const char *id)
 
 int store_job_finish(const struct store *store, const char *id, struct error *err)
 {
-    static const enum job_file needless[] = {JOB_CHECKPOINT, JOB_RUNNING_LOG, JOB_FAILURE, JOB_ASIDE};
+    static const enum job_file needless[] = {JOB_CHECKPOINT, JOB_RUNNING_LOG, JOB_FAILURE,
+                                             JOB_ASIDE};
     int status = 0;
     for (size_t i = 0; i < sizeof needless / sizeof *needless && !status; i++) {
         char *path = store_job_path(store, id, needless[i]);

@@ -31,7 +31,7 @@ struct conduct_settings {
     double timeout;  /* of a job, s; 0: none, but one that makes no step for long is stuck */
     int attempts;
     int64_t max_failures;
-    int threads; /* of each job; 0: from the masks */
+    int threads;               /* of each job; 0: from the masks */
     double checkpoint_seconds; /* of each render; negative: its own default */
     bool coordinator_only;
     const char *renderer; /* the program; run as `RENDERER render --into ...` */

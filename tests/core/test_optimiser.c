@@ -475,8 +475,8 @@ static void best_accepted_picture_is_kept_where_the_last_is_worse(void **state)
 
 static enum optimiser_end end_of_adam(const char *rate)
 {
-    struct render *render = render_with(SETTINGS("optimizer", "adam", "iterations", "2", "maxfun",
-                                                 "5", "learning_rate", rate));
+    struct render *render = render_with(
+        SETTINGS("optimizer", "adam", "iterations", "2", "maxfun", "5", "learning_rate", rate));
     struct progress p = run_from_start(render, NULL);
     double start = cell(&p, 0, H_TOTAL);
     print_message("rate %s: loss %g -> %g, %s\n", rate, start, cell(&p, last_row(&p), H_TOTAL),

@@ -267,8 +267,8 @@ static const char *state_difference(const struct render_state *a, const struct r
     if (a->moment1 &&
         (memcmp(a->moment1, b->moment1, bytes) != 0 || memcmp(a->moment2, b->moment2, bytes) != 0))
         return "moments";
-    if (!a->best != !b->best || (a->best && (memcmp(a->best, b->best, bytes) != 0 ||
-                                             a->kept_total != b->kept_total)))
+    if (!a->best != !b->best ||
+        (a->best && (memcmp(a->best, b->best, bytes) != 0 || a->kept_total != b->kept_total)))
         return "best picture";
     if (a->adam_steps != b->adam_steps || a->iteration != b->iteration ||
         a->evaluations != b->evaluations || a->precision != b->precision)
@@ -572,9 +572,10 @@ static void other_numerics_are_told_apart(void **unused)
     sample_release(&s);
 }
 
-/* A checkpoint written with numerics `there` after those of `before`, read where they are `here`. */
-static void expect_before(struct sample *s, const char *before, const char *there,
-                          const char *here, const char *expected)
+/* A checkpoint written with numerics `there` after those of `before`, read where they are `here`.
+ */
+static void expect_before(struct sample *s, const char *before, const char *there, const char *here,
+                          const char *expected)
 {
     struct checkpoint read;
     char difference[256];
