@@ -369,7 +369,7 @@ class FullDisk(Refusing):
             with self.subTest(limit):
                 def little_room(limit=limit):
                     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-                result = self.render(ENVIRONMENT, {"preexec_fn": little_room})
+                result = self.render(ENVIRONMENT, {"preexec_fn": little_room}, overwrite=True)
                 self.assertWords(result.stderr, "cannot write 'out.", "File too large")
                 self.assertEqual(self.path("out.h5").read_bytes(), earlier)
                 self.assertWhole(self.folder)
@@ -395,12 +395,13 @@ class FullDisk(Refusing):
         earlier = (disk / "out.h5").read_bytes()
         (disk / "ballast").write_bytes(bytes(160 * 1024 - len(earlier) - 6 * 4096))
         for extra in ({}, {"checkpoint_seconds": 0}):
-            result = self.render(ENVIRONMENT, style_weight=3, output="disk/out.png", **extra)
+            result = self.render(ENVIRONMENT, style_weight=3, output="disk/out.png", overwrite=True,
+                                 **extra)
             self.assertWords(result.stderr, "cannot write 'disk/out.", "No space left")
             self.assertEqual((disk / "out.h5").read_bytes(), earlier)
             self.assertWhole(disk)
         (disk / "ballast").unlink()
-        self.render(style_weight=3, output="disk/out.png")
+        self.render(style_weight=3, output="disk/out.png", overwrite=True)
 
     @unittest.skipIf(os.geteuid() != 0, "only root mounts file systems")
     def test_a_disk_that_is_read_only(self):

@@ -485,6 +485,7 @@ class OtherFiles(Rendering):
     def test_flags_may_be_spelled_in_every_usual_way(self):
         self.render()
         expected = self.path("out.png").read_bytes()
+        self.path("out.png").unlink()
         words = [word for name, value in zip(flags({})[::2], flags({})[1::2])
                  for word in [f"{name.replace('-', '_').replace('__', '--', 1)}={value}"]]
         self.assertEqual(self.atelier("render", *words).returncode, DONE)
