@@ -92,11 +92,10 @@ int optimiser_gradients(const struct params *params)
     return (int)(wanted < enough ? wanted : enough);
 }
 
-/* Whether an accepted step may raise the loss: L-BFGS's do not in float32, and what `auto` does in
- * bfloat16 is not its last word. */
+/* Whether an accepted step may raise the loss: L-BFGS's do not in float32. */
 static bool may_rise(const struct params *params)
 {
-    return params->optimizer == OPTIMIZER_ADAM || params->precision == PRECISION_BF16;
+    return params->optimizer == OPTIMIZER_ADAM || params->precision != PRECISION_F32;
 }
 
 uint64_t optimiser_bytes(const struct params *params, size_t count)
