@@ -438,8 +438,10 @@ void optimiser_hand_over(struct render_state *state)
 {
     state->precision = ARITHMETIC_F32;
     state->best_total = HUGE_VAL; /* losses of another arithmetic do not compare */
-    free(state->best);
-    state->best = NULL;
+    if (!state->moment1) {        /* L-BFGS's accepted picture is within the noise of its best */
+        free(state->best);
+        state->best = NULL;
+    }
 }
 
 /* Float32 gains where bfloat16 no longer does: the loss fell by little more than the noise that a

@@ -378,13 +378,18 @@ class Endings(InFolder):
         np.testing.assert_array_equal(pixels(self.path("out.png")), pixels(self.path("content.png")))
 
     def test_a_search_that_ran_away_fails_and_keeps_the_best_picture(self):
-        result, stopped = self.ending(DIVERGED, optimizer="adam", learning_rate="1e6", quiet=True)
-        self.assertEqual(stopped, "diverged")
-        self.assertWords(result.stderr, "diverged", "smaller --learning-rate", "out.png")
-        np.testing.assert_array_equal(pixels(self.path("out.png")), pixels(self.path("content.png")))
+        for precision in ("f32", "auto"):
+            with self.subTest(precision):
+                self.path("out.h5").unlink(missing_ok=True)
+                result, stopped = self.ending(DIVERGED, optimizer="adam", learning_rate="1e6",
+                                              quiet=True, precision=precision, overwrite=True)
+                self.assertEqual(stopped, "diverged")
+                self.assertWords(result.stderr, "diverged", "smaller --learning-rate", "out.png")
+                np.testing.assert_array_equal(pixels(self.path("out.png")),
+                                              pixels(self.path("content.png")))
 
     def test_the_best_picture_is_written_not_the_last(self):
-        self.render(optimizer="adam", learning_rate=40, iterations=2, maxfun=7, tolerance=0)
+        self.render(optimizer="adam", learning_rate=40, iterations=2, maxfun=6, tolerance=0)
         h, facts = history(self.path("out.h5")), attributes(self.path("out.h5"))
         best = int(np.argmin(h["total"]))
         self.assertLess(best, len(h["total"]) - 1)
