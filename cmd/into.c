@@ -1,8 +1,10 @@
 #include "into.h"
 
 #include "failure.h"
+#include "files.h"
 #include "identity.h"
 #include "job_builder.h"
+#include "job_publish.h"
 #include "leash.h"
 #include "publish.h"
 #include "shell.h"
@@ -55,6 +57,9 @@ void into_release(struct into *into)
 
 int into_is_done(const struct into *into, bool *done, struct error *err)
 {
+    int status = job_publish_resume(&into->store, into->id, err);
+    if (status != 0)
+        return status;
     *done = store_job_done(&into->store, into->id);
     return *done ? store_job_finish(&into->store, into->id, err) : 0;
 }
@@ -110,27 +115,15 @@ static bool begins_with(int file, const char *line)
     return same;
 }
 
-static int write_all(int file, const char *bytes, size_t count)
-{
-    while (count > 0) {
-        ssize_t written = write(file, bytes, count);
-        if (written < 0)
-            return -1;
-        bytes += written;
-        count -= (size_t)written;
-    }
-    return 0;
-}
-
 /* An earlier attempt by another command is of no use to who wants to rerun this one. */
 static int begin_file(const char *path, const char *line, int *out, struct error *err)
 {
-    int file = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (file < 0)
-        return fail_errno(err, "cannot write '%s'", path);
+    int file, status = files_open_to_append(path, &file, err);
+    if (status != 0)
+        return status;
     if (!begins_with(file, line) &&
-        (ftruncate(file, 0) != 0 || write_all(file, line, strlen(line)) != 0)) {
-        int status = fail_errno(err, "cannot write '%s'", path);
+        (ftruncate(file, 0) != 0 || files_write(file, line, strlen(line)) != 0)) {
+        status = fail_errno(err, "cannot write '%s'", path);
         close(file);
         return status;
     }
@@ -209,22 +202,19 @@ int into_check_identity(const struct into *into, const struct params *params,
 
 /* --- publishing --- */
 
-static int copy_log(const struct into *into, const char *to, struct error *err)
+static int copy_log(const struct into *into, const struct publication *to, struct error *err)
 {
     char bytes[65536];
     ssize_t got = 0;
-    int status = 0;
-    int from = open(into->running_log, O_RDONLY | O_CLOEXEC);
-    int file = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    while (from >= 0 && file >= 0 && (got = read(from, bytes, sizeof bytes)) > 0)
-        if (write_all(file, bytes, (size_t)got) != 0)
-            got = -1;
-    if (from < 0 || file < 0 || got < 0)
+    int from, status = files_open(into->running_log, &from, err);
+    if (status != 0)
+        return status;
+    while (from >= 0 && status == 0 && (got = read(from, bytes, sizeof bytes)) > 0)
+        status = publish_write(to, bytes, (size_t)got, err);
+    if (from < 0 || got < 0)
         status = fail_errno(err, "cannot copy '%s' to '%s'", into->running_log, into->log);
     if (from >= 0)
         close(from);
-    if (file >= 0 && close(file) != 0 && status == 0)
-        status = fail_errno(err, "cannot write '%s'", into->log);
     return status;
 }
 
@@ -232,36 +222,7 @@ static int stage_log(const struct into *into, struct publication *staged, struct
 {
     int status = 0;
     TRY(publish_begin(into->log, staged, err));
-    TRY(copy_log(into, staged->temporary, err));
-done:
-    return status;
-}
-
-/* Makes way for a file of a job that is not done: what stands there is half of a publication that
- * was killed, or a result that was cut short. */
-static int make_way(const struct into *into, const struct publication *file, bool is_result,
-                    struct error *err)
-{
-    if (is_result)
-        return store_job_remove_truncated(&into->store, into->id, err);
-    if (unlink(file->path) != 0 && errno != ENOENT)
-        return fail_errno(err, "cannot replace '%s'", file->path);
-    return 0;
-}
-
-static int publish_one(const struct into *into, struct publication *file, bool is_result,
-                       bool *elsewhere, struct error *err)
-{
-    int status = 0;
-    for (bool stands = true; stands;) {
-        *elsewhere = store_job_done(&into->store, into->id);
-        if (*elsewhere)
-            return 0;
-        leash_check();
-        TRY(publish_new(file, &stands, err));
-        if (stands && !store_job_done(&into->store, into->id))
-            TRY(make_way(into, file, is_result, err));
-    }
+    TRY(copy_log(into, staged, err));
 done:
     return status;
 }
@@ -270,15 +231,14 @@ int into_publish(const struct into *into, struct staged_outputs *staged, bool *e
                  struct error *err)
 {
     int status = 0;
-    struct publication log = {0};
-    struct publication *files[] = {&staged->picture, &log, &staged->result};
+    struct publication files[JOB_PUBLISHED] = {[0] = staged->picture, [2] = staged->result};
+    *staged = (struct staged_outputs){0};
     *elsewhere = false;
-    TRY(stage_log(into, &log, err));
-    for (int i = 0; i < 3 && !*elsewhere; i++)
-        TRY(publish_one(into, files[i], i == 2, elsewhere, err));
+    TRY(stage_log(into, &files[1], err));
+    TRY(job_publish(&into->store, into->id, files, leash_check, elsewhere, err));
     TRY(store_job_finish(&into->store, into->id, err));
 done:
-    publish_abort(&log);
-    staged_outputs_abort(staged);
+    for (int i = 0; i < JOB_PUBLISHED; i++)
+        publish_abort(&files[i]);
     return status;
 }

@@ -23,7 +23,8 @@ int into_open(const char *folder, const char *id, struct into *into, struct outp
               struct error *err);
 void into_release(struct into *into);
 
-/* Whether the job is done already; then what it needs no more is removed. */
+/* Whether the job is done already, or was all but published by one that was killed; then what it
+ * needs no more is removed. */
 int into_is_done(const struct into *into, bool *done, struct error *err);
 
 /* Begins the log, or goes on with that of an earlier attempt: its first line is the command that
@@ -40,8 +41,8 @@ int into_failed_attempts(const struct into *into);
 int into_check_identity(const struct into *into, const struct params *params,
                         const struct facts *facts, struct error *err);
 
-/* Publishes the picture, then the log, then the result, which makes the job done. Nothing replaces
- * a result: where somebody else finished the job meanwhile, *elsewhere is true and theirs stands.
+/* Publishes picture, log and result, which makes the job done (job_publish.h). Nothing replaces
+ * them: where somebody else finished the job meanwhile, *elsewhere is true and theirs stands.
  * Then the checkpoint and the record of failures go. Releases staged. */
 int into_publish(const struct into *into, struct staged_outputs *staged, bool *elsewhere,
                  struct error *err);

@@ -1,5 +1,6 @@
 #include "outputs.h"
 
+#include "files.h"
 #include "picture.h"
 #include "publish.h"
 #include "result.h"
@@ -28,13 +29,6 @@ static char *beside(const char *picture, const char *ending)
     return asprintf(&path, "%.*s%s", stem, picture, ending) < 0 ? NULL : path;
 }
 
-static bool same_file(const char *a, const char *b)
-{
-    struct stat sa, sb;
-    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
-           sa.st_ino == sb.st_ino;
-}
-
 static int check_inputs(const struct params *params, const char *path, struct error *err)
 {
     const struct {
@@ -44,7 +38,7 @@ static int check_inputs(const struct params *params, const char *path, struct er
                   {"init", params->init},
                   {"weights", params->weights}};
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
-        if (same_file(inputs[i].path, path))
+        if (files_are_same(inputs[i].path, path))
             return fail(err, E_INPUT, "'%s' is the %s of this render: it would be overwritten",
                         path, inputs[i].name);
     return 0;
@@ -198,7 +192,7 @@ int outputs_publish(const struct outputs *outputs, struct staged_outputs *staged
     int status = 0;
     TRY(publish_commit(&staged->picture, err));
     TRY(publish_commit(&staged->result, err));
-    unlink(outputs->checkpoint);
+    files_unlink(outputs->checkpoint);
 done:
     staged_outputs_abort(staged);
     return status;

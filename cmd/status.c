@@ -2,6 +2,7 @@
 #include "status.h"
 
 #include "command.h"
+#include "files.h"
 #include "terminal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +61,10 @@ static int read_manifest(struct status *status, struct error *err)
 static void read_last_event(struct status *status)
 {
     char tail[LOG_TAIL + 1], *path = store_path(&status->store, STORE_LOG);
-    FILE *log = path ? fopen(path, "re") : NULL;
+    int file = -1;
+    if (path && files_open(path, &file, NULL) != 0)
+        file = -1;
+    FILE *log = file < 0 ? NULL : fdopen(file, "r");
     free(path);
     status->last_event[0] = 0;
     if (!log)

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "estimate.h"
+#include "files.h"
 #include "human.h"
 #include "publish.h"
 #include "queue.h"
@@ -251,13 +252,11 @@ static int write_text(const char *path, const char *text, struct error *err)
     int status = publish_begin(path, &staged, err);
     if (status != 0)
         return status;
-    FILE *file = fopen(staged.temporary, "we");
-    bool good = file && fputs(text, file) >= 0 && fchmod(fileno(file), 0755) == 0;
-    if (file)
-        good &= fclose(file) == 0;
-    if (good)
+    status = publish_write(&staged, text, strlen(text), err);
+    if (status == 0 && fchmod(staged.file, 0755) != 0)
+        status = fail_errno(err, "cannot write '%s'", path);
+    if (status == 0)
         return publish_commit(&staged, err);
-    status = fail_errno(err, "cannot write '%s'", path);
     publish_abort(&staged);
     return status;
 }
@@ -268,7 +267,7 @@ static void undo(const struct estimate *e, const struct store *store, const char
 {
     static const enum store_file folders[] = {STORE_SLURM, STORE_JOBS, STORE_RUNNING, STORE_FAILED};
     if (script_is_new)
-        unlink(path);
+        files_unlink(path);
     for (size_t i = 0; i < (e->exists ? 1 : sizeof folders / sizeof *folders); i++) {
         char *folder = store_path(store, folders[i]);
         if (folder)
@@ -289,10 +288,11 @@ static int submit_kept(const struct estimate *e, const char *path, const char *t
     bool is_new = access(path, F_OK) != 0, folder_is_new = access(e->folder, F_OK) != 0;
     TRY(store_create(e->folder, &store, err));
     folder = store_path(&store, STORE_SLURM);
-    if (!folder || (mkdir(folder, 0777) != 0 && errno != EEXIST)) {
-        status = fail_errno(err, "cannot make the folder 'slurm' in '%s'", e->folder);
+    if (!folder) {
+        status = fail(err, E_ENVIRONMENT, "not enough memory");
         goto done;
     }
+    TRY(files_make_folder(folder, err));
     TRY(write_text(path, text, err));
     if ((status = queue_submit(path, id, err)) == 0)
         TRY(queue_add(folder, id, err));

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { READ_BYTES = 1 << 20 };
@@ -22,14 +23,19 @@ static int read_into(const char *path, EVP_MD_CTX *sha256, EVP_MD_CTX *md5, uint
 {
     int status = 0;
     uint64_t total = 0;
+    struct stat info;
     unsigned char *buffer = malloc(READ_BYTES);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (file < 0) {
         int code = errno == ENOENT ? E_INPUT : E_ENVIRONMENT;
         status = fail_errno(err, "cannot open '%s'", path);
         if (err)
             err->code = code;
         status = code;
+        goto done;
+    }
+    if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
+        status = fail(err, E_INPUT, "cannot read '%s': it is not a regular file", path);
         goto done;
     }
     if (!buffer || !sha256 || !EVP_DigestInit_ex(sha256, EVP_sha256(), NULL)) {

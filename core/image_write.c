@@ -103,9 +103,10 @@ static int encode(struct writer *w)
     return 0;
 }
 
-static int write_file(struct writer *w, const char *temporary, const char *path, struct error *err)
+static int write_file(struct writer *w, const struct publication *to, struct error *err)
 {
-    w->stream = fopen(temporary, "wbe");
+    const char *path = to->path;
+    w->stream = publish_as_stream(to);
     if (!w->stream)
         return fail_errno(err, "cannot write '%s'", path);
     int failed = encode(w);
@@ -129,7 +130,7 @@ int image_stage_png(const char *path, const struct image *image, const struct im
     struct writer w = {.image = image, .texts = texts, .text_count = text_count};
     int status;
     TRY(publish_begin(path, &publication, err));
-    TRY(write_file(&w, publication.temporary, path, err));
+    TRY(write_file(&w, &publication, err));
     *staged = publication;
     publication = (struct publication){0};
 done:

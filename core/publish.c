@@ -1,6 +1,7 @@
 #include "publish.h"
 
 #include "clock.h"
+#include "files.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,18 +18,6 @@ static const char *name_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
-}
-
-/* Caller frees. NULL: no memory. */
-static char *folder_of(const char *path)
-{
-    const char *name = name_of(path);
-    if (name == path)
-        return strdup(".");
-    size_t length = (size_t)(name - path);
-    while (length > 1 && path[length - 1] == '/')
-        length--;
-    return strndup(path, length);
 }
 
 static int fail_memory(const char *path, struct error *err)
@@ -54,15 +44,19 @@ static int check_target(const char *path, struct error *err)
     return 0;
 }
 
-/* A long name is cut so that the temporary one is not too long for the file system.
- * Caller frees. NULL: no memory. */
-static char *temporary_for(const char *path)
+/* A long name is cut so that the temporary one is not too long for the file system. Nobody can
+ * guess it, so that nothing can be put there first. */
+char *publish_temporary(const char *path)
 {
     char host[HOST_NAME_MAX + 1] = "";
-    char tail[sizeof host + 32];
+    char tail[sizeof host + 64];
     char *temporary = NULL;
+    uint64_t number = 0;
     gethostname(host, sizeof host - 1);
-    int used = snprintf(tail, sizeof tail, ".tmp.%s.%ld", host, (long)getpid());
+    if (getrandom(&number, sizeof number, 0) != sizeof number)
+        return NULL;
+    int used = snprintf(tail, sizeof tail, ".tmp.%016llx.%s.%ld", (unsigned long long)number, host,
+                        (long)getpid());
     const char *name = name_of(path);
     int folder_length = (int)(name - path);
     size_t room = (size_t)(NAME_MAX - 1 - used), length = strlen(name);
@@ -73,155 +67,154 @@ static char *temporary_for(const char *path)
     return temporary;
 }
 
-int publish_begin(const char *path, struct publication *out, struct error *err)
-{
-    int status = check_target(path, err);
-    if (status != 0)
-        return status;
-    struct publication publication = {strdup(path), temporary_for(path)};
-    if (!publication.path || !publication.temporary) {
-        free(publication.path);
-        free(publication.temporary);
-        return fail_memory(path, err);
-    }
-    *out = publication;
-    return 0;
-}
-
 static void publication_release(struct publication *publication)
 {
+    if (publication->temporary) {
+        if (publication->file >= 0)
+            close(publication->file);
+        if (publication->folder >= 0)
+            close(publication->folder);
+    }
     free(publication->path);
     free(publication->temporary);
     *publication = (struct publication){0};
 }
 
-int publish_sync(const struct publication *publication, struct error *err)
+static int fail_to_open_folder(const char *path, struct error *err)
 {
-    int file = open(publication->temporary, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return fail_errno(err, "cannot write '%s'", publication->path);
-    int status = fsync(file) == 0 ? 0 : fail_errno(err, "cannot write '%s'", publication->path);
-    close(file);
+    int cause = errno, length = (int)(name_of(path) - path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    const char *folder = length > 0 ? path : ".";
+    length = length > 0 ? length : 1;
+    if (cause == ENOENT)
+        return fail(err, E_INPUT, "cannot write '%s': there is no folder '%.*s'", path, length,
+                    folder);
+    if (cause == ENOTDIR)
+        return fail(err, E_INPUT, "cannot write '%s': '%.*s' is not a folder", path, length,
+                    folder);
+    if (cause == ELOOP)
+        return fail(err, E_INPUT,
+                    "cannot write '%s': on its way is a symbolic link that somebody else has made",
+                    path);
+    errno = cause;
+    return fail_errno(err, "cannot write '%s': cannot open the folder '%.*s'", path, length,
+                      folder);
+}
+
+/* The folder is opened for syncing now: if that fails, nothing has changed. */
+static int open_folder(const char *path, int *out, struct error *err)
+{
+    struct files_place place;
+    if (files_find(path, &place) != 0)
+        return fail_to_open_folder(path, err);
+    int folder = openat(place.folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), cause = errno;
+    close(place.folder);
+    errno = cause;
+    if (folder < 0)
+        return fail_to_open_folder(path, err);
+    *out = folder;
+    return 0;
+}
+
+int publish_begin(const char *path, struct publication *out, struct error *err)
+{
+    int status = check_target(path, err);
+    if (status != 0)
+        return status;
+    struct publication made = {strdup(path), publish_temporary(path), -1, -1};
+    if (!made.path || !made.temporary) {
+        free(made.path);
+        free(made.temporary);
+        return fail_memory(path, err);
+    }
+    TRY(open_folder(path, &made.folder, err));
+    made.file = openat(made.folder, name_of(made.temporary),
+                       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (made.file < 0)
+        status = fail_errno(err, "cannot write '%s'", path);
+done:
+    if (status == 0)
+        *out = made;
+    else
+        publication_release(&made);
     return status;
 }
 
-/* Some file systems have no fsync for folders and say EINVAL. */
-static int sync_folder(int folder, const char *path, struct error *err)
+int publish_adopt(const char *path, const char *temporary, struct publication *out,
+                  struct error *err)
 {
-    if (fsync(folder) == 0 || errno == EINVAL || errno == ENOTSUP)
-        return 0;
-    return fail_errno(err, "cannot write the folder of '%s'", path);
-}
-
-static bool is_same_file(const char *a, const char *b)
-{
-    struct stat sa, sb;
-    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
-           sa.st_ino == sb.st_ino;
-}
-
-int publish_link(const char *from, const char *to)
-{
-    if (link(from, to) == 0 || (errno == EEXIST && is_same_file(from, to)))
-        return 0;
-    if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS)
-        return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
-    return -1;
-}
-
-static int give_name(const struct publication *publication, bool *stands, struct error *err)
-{
-    if (!stands && rename(publication->temporary, publication->path) == 0)
-        return 0;
-    if (stands && publish_link(publication->temporary, publication->path) == 0) {
-        unlink(publication->temporary);
-        return 0;
+    int status = 0;
+    struct publication made = {strdup(path), strdup(temporary), -1, -1};
+    if (!made.path || !made.temporary) {
+        free(made.path);
+        free(made.temporary);
+        return fail_memory(path, err);
     }
-    if (stands && errno == EEXIST) {
-        *stands = true;
+    TRY(open_folder(path, &made.folder, err));
+    TRY(files_open(temporary, &made.file, err));
+    if (made.file < 0)
+        status = fail(err, E_ENVIRONMENT, "cannot read '%s': it is gone", temporary);
+done:
+    if (status == 0)
+        *out = made;
+    else
+        publication_release(&made);
+    return status;
+}
+
+int publish_write(const struct publication *publication, const void *bytes, size_t count,
+                  struct error *err)
+{
+    if (files_write(publication->file, bytes, count) == 0)
         return 0;
-    }
     return fail_errno(err, "cannot write '%s'", publication->path);
 }
 
-/* stands is NULL where a file that stands there is replaced. The folder is opened before the file
- * gets its name: if that fails, nothing has changed. */
-static int commit(struct publication *publication, bool *stands, struct error *err)
+FILE *publish_as_stream(const struct publication *publication)
 {
-    int status, folder = -1;
-    char *folder_path = folder_of(publication->path);
-    if (!folder_path) {
-        status = fail_memory(publication->path, err);
-        goto done;
-    }
-    TRY(publish_sync(publication, err));
-    folder = open(folder_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0) {
-        status = fail_errno(err, "cannot open the folder '%s'", folder_path);
-        goto done;
-    }
-    TRY(give_name(publication, stands, err));
-    if (!stands || !*stands)
-        TRY(sync_folder(folder, publication->path, err));
-done:
-    if (status != 0)
-        unlink(publication->temporary);
-    if (folder >= 0)
-        close(folder);
-    free(folder_path);
-    if (status != 0 || !stands || !*stands)
-        publication_release(publication);
-    return status;
+    int file = fcntl(publication->file, F_DUPFD_CLOEXEC, 0);
+    FILE *stream = file < 0 ? NULL : fdopen(file, "w+b");
+    if (file >= 0 && !stream)
+        close(file);
+    return stream;
+}
+
+int publish_sync(const struct publication *publication, struct error *err)
+{
+    if (fsync(publication->file) == 0)
+        return 0;
+    return fail_errno(err, "cannot write '%s'", publication->path);
 }
 
 int publish_commit(struct publication *publication, struct error *err)
 {
-    return commit(publication, NULL, err);
-}
-
-int publish_new(struct publication *publication, bool *stands, struct error *err)
-{
-    *stands = false;
-    return commit(publication, stands, err);
+    int status, folder = publication->folder;
+    const char *temporary = name_of(publication->temporary);
+    TRY(publish_sync(publication, err));
+    if (renameat(folder, temporary, folder, name_of(publication->path)) != 0)
+        status = fail_errno(err, "cannot write '%s'", publication->path);
+    else if (files_sync_folder(folder) != 0)
+        status = fail_errno(err, "cannot write the folder of '%s'", publication->path);
+done:
+    if (status != 0)
+        unlinkat(folder, temporary, 0);
+    publication_release(publication);
+    return status;
 }
 
 void publish_abort(struct publication *publication)
 {
     if (publication->temporary)
-        unlink(publication->temporary);
+        unlinkat(publication->folder, name_of(publication->temporary), 0);
     publication_release(publication);
-}
-
-/* Opens it, as publish_commit will. */
-static int probe_folder(const char *path, struct error *err)
-{
-    char *folder = folder_of(path);
-    if (!folder)
-        return fail_memory(path, err);
-    int status = 0, descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor >= 0)
-        close(descriptor);
-    else if (errno == ENOENT)
-        status = fail(err, E_INPUT, "cannot write '%s': there is no folder '%s'", path, folder);
-    else if (errno == ENOTDIR)
-        status = fail(err, E_INPUT, "cannot write '%s': '%s' is not a folder", path, folder);
-    else
-        status = fail_errno(err, "cannot write '%s': cannot open the folder '%s'", path, folder);
-    free(folder);
-    return status;
 }
 
 /* A full disk may still take an empty file: a byte has to arrive. */
 static int probe_file(const struct publication *publication, struct error *err)
 {
-    int file = open(publication->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file < 0)
-        return fail_errno(err, "cannot write '%s'", publication->path);
-    int status = 0;
-    if (write(file, "", 1) != 1 || fsync(file) != 0)
-        status = fail_errno(err, "cannot write '%s'", publication->path);
-    close(file);
-    return status;
+    int status = publish_write(publication, "", 1, err);
+    return status == 0 ? publish_sync(publication, err) : status;
 }
 
 /* Whether text is the number of a process that is gone. */
@@ -232,37 +225,60 @@ static bool is_gone(const char *text)
     return *end == 0 && process > 0 && kill((pid_t)process, 0) != 0 && errno == ESRCH;
 }
 
-/* Removes temporary files of this name that processes of this host left when they were killed. */
-static void sweep_folder(const struct publication *publication)
-{
-    char *folder = folder_of(publication->path);
-    DIR *entries = folder ? opendir(folder) : NULL;
-    const char *own = name_of(publication->temporary);
-    size_t stem = (size_t)(strrchr(own, '.') + 1 - own); /* all but the process number */
-    for (struct dirent *entry; entries && (entry = readdir(entries));)
-        if (strncmp(entry->d_name, own, stem) == 0 && is_gone(entry->d_name + stem))
-            unlinkat(dirfd(entries), entry->d_name, 0);
-    if (entries)
-        closedir(entries);
-    free(folder);
-}
-
-/* Whether name is `.NAME.tmp.HOST.PID`; *of_this_host with *process, its last part. */
+/* Whether name is `.NAME.tmp.RANDOM.HOST.PID`; *of_this_host with *process, its last part. */
 static bool is_temporary(const char *name, bool *of_this_host, const char **process)
 {
     static const char mark[] = ".tmp.";
     char host[HOST_NAME_MAX + 1] = "";
     const char *tail = name[0] == '.' ? strstr(name + 1, mark) : NULL;
-    if (!tail)
-        return false;
-    tail += strlen(mark);
-    const char *dot = strrchr(tail, '.');
+    const char *dot = tail ? strrchr(tail + strlen(mark), '.') : NULL;
     if (!dot || strspn(dot + 1, "0123456789") != strlen(dot + 1) || !dot[1])
         return false;
     gethostname(host, sizeof host - 1);
-    *of_this_host = strlen(host) == (size_t)(dot - tail) && strncmp(tail, host, strlen(host)) == 0;
+    size_t length = strlen(host);
+    *of_this_host = (size_t)(dot - tail) >= length + strlen(mark) &&
+                    dot[-1 - (long)length] == '.' && strncmp(dot - length, host, length) == 0;
     *process = dot + 1;
     return true;
+}
+
+/* Removes temporary files of this name that processes of this host left when they were killed. */
+static void sweep_folder(const struct publication *publication)
+{
+    int folder = openat(publication->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = folder < 0 ? NULL : fdopendir(folder);
+    const char *own = name_of(publication->temporary), *process;
+    size_t stem = (size_t)(strstr(own + 1, ".tmp.") - own);
+    bool here;
+    for (struct dirent *entry; entries && (entry = readdir(entries));)
+        if (strncmp(entry->d_name, own, stem) == 0 &&
+            strncmp(entry->d_name + stem, ".tmp.", 5) == 0 &&
+            is_temporary(entry->d_name, &here, &process) && here && is_gone(process))
+            unlinkat(dirfd(entries), entry->d_name, 0);
+    if (entries)
+        closedir(entries);
+}
+
+/* A folder of such a name holds files alone. */
+static void empty_folder(int above, const char *name)
+{
+    int folder = openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *entries = folder < 0 ? NULL : fdopendir(folder);
+    for (struct dirent *entry; entries && (entry = readdir(entries));)
+        if (entry->d_name[0] != '.')
+            unlinkat(folder, entry->d_name, 0);
+    if (entries)
+        closedir(entries);
+}
+
+static int remove_temporary(int folder, const char *name)
+{
+    if (unlinkat(folder, name, 0) == 0)
+        return 0;
+    if (errno != EISDIR && errno != EPERM)
+        return -1;
+    empty_folder(folder, name);
+    return unlinkat(folder, name, AT_REMOVEDIR);
 }
 
 static bool is_older(int folder, const char *name, double age_s)
@@ -274,17 +290,17 @@ static bool is_older(int folder, const char *name, double age_s)
 
 int publish_clear(const char *folder, double age_s, uint64_t *removed, struct error *err)
 {
-    DIR *entries = opendir(folder);
+    int status = 0, opened = files_open_folder(folder);
+    DIR *entries = opened < 0 ? NULL : fdopendir(opened);
     if (!entries)
         return errno == ENOENT ? 0 : fail_errno(err, "cannot read the folder '%s'", folder);
-    int status = 0;
     for (struct dirent *entry; (entry = readdir(entries));) {
         bool here;
         const char *process, *name = entry->d_name;
         if (!is_temporary(name, &here, &process) ||
             !((here && is_gone(process)) || is_older(dirfd(entries), name, age_s)))
             continue;
-        if (unlinkat(dirfd(entries), name, 0) == 0)
+        if (remove_temporary(dirfd(entries), name) == 0)
             ++*removed;
         else if (errno != ENOENT)
             status = fail_errno(err, "cannot remove '%s/%s'", folder, name);
@@ -298,7 +314,6 @@ int publish_probe(const char *path, struct error *err)
     struct publication publication = {0};
     int status;
     TRY(publish_begin(path, &publication, err));
-    TRY(probe_folder(path, err));
     sweep_folder(&publication);
     TRY(probe_file(&publication, err));
 done:

@@ -4,36 +4,48 @@
 
 #include "error.h"
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
-/* A file being written under a temporary name in the folder of its final one. */
+/* A file being written under a temporary name in the folder of its final one. {0}: none. */
 struct publication {
-    char *path;      /* final */
-    char *temporary; /* `.<name>.tmp.<host>.<pid>` in the same folder; a long name is cut to fit */
+    char *path; /* final */
+    char
+        *temporary; /* `.<name>.tmp.<random>.<host>.<pid>` in the same folder; a long name is cut */
+    int folder, file; /* open: that folder, and the temporary file for reading and writing */
 };
 
-/* Picks the temporary name. Nothing is created. One publication of a path at a time in a process:
- * they would share the name.
- * Errors: E_INPUT (`path` is empty, too long, a folder, a device or a FIFO), E_ENVIRONMENT. */
+/* Makes the temporary file, empty and ours alone: whatever stands there by that name is not used.
+ * Errors: E_INPUT (`path` is empty, too long, a folder, a device or a FIFO, or its folder is not
+ * there), E_ENVIRONMENT. */
 int publish_begin(const char *path, struct publication *out, struct error *err);
+
+/* One that was made otherwise, in the folder of `path`. Errors: E_INPUT (it is no regular file),
+ * E_ENVIRONMENT. */
+int publish_adopt(const char *path, const char *temporary, struct publication *out,
+                  struct error *err);
+
+/* Adds to the temporary file. Errors: E_ENVIRONMENT. */
+int publish_write(const struct publication *publication, const void *bytes, size_t count,
+                  struct error *err);
+
+/* Another way to write it: a stream that the caller closes before the commit. NULL with errno. */
+FILE *publish_as_stream(const struct publication *publication);
 
 /* Makes what was written to the temporary file last: what gets a name by link or by another's hand
  * must be on the disk before. Errors: E_ENVIRONMENT. */
 int publish_sync(const struct publication *publication, struct error *err);
 
-/* After the temporary file was written and closed by its writer: fsync, rename over the final name,
+/* After the temporary file was written: fsync, rename over the final name,
  * fsync of the folder. Releases the publication, always.
  * Errors: E_ENVIRONMENT; the temporary file is removed and an earlier file stands as it was, unless
  * it was the last step that failed: then the new one is there, but may not outlive a power cut. */
 int publish_commit(struct publication *publication, struct error *err);
 
-/* As publish_commit, but never replaces: where a file of that name stands, *stands is true, nothing
- * has happened, and the publication goes on: call again once that file is gone, or abort. */
-int publish_new(struct publication *publication, bool *stands, struct error *err);
-
-/* link(2) as NFS needs it: a link that was made is a success, whatever the server's second answer
- * says. File systems without links get a rename that does not replace. -1 with errno. */
-int publish_link(const char *from, const char *to);
+/* A temporary name beside `path` that nobody can guess and publish_clear knows. Caller frees; NULL:
+ * no memory. */
+char *publish_temporary(const char *path);
 
 /* Removes the temporary file, if there is one, and releases the publication. Safe on {0}. */
 void publish_abort(struct publication *publication);

@@ -1,5 +1,6 @@
 #include "batch_progress.h"
 
+#include "files.h"
 #include "json_file.h"
 #include <math.h>
 #include <stdlib.h>
@@ -132,6 +133,6 @@ void batch_progress_remove(const struct store *store)
 {
     char *path = store_path(store, STORE_PROGRESS);
     if (path)
-        unlink(path);
+        files_unlink(path);
     free(path);
 }

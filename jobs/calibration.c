@@ -1,5 +1,6 @@
 #include "calibration.h"
 
+#include "files.h"
 #include "json_file.h"
 #include "known.h"
 #include "numerics.h"
@@ -206,10 +207,7 @@ static int cache_stem(const char *key, char **stem, struct error *err)
     char *folder = NULL, digest[DIGEST_HEX];
     TRY(digest_bytes(key, strlen(key), digest, err));
     TRY(known_cache_folder(&folder, err));
-    if (mkdir(folder, 0777) != 0 && access(folder, F_OK) != 0) {
-        status = fail_errno(err, "cannot make the cache folder '%s'", folder);
-        goto done;
-    }
+    TRY(files_make_folders(folder, err));
     if (asprintf(stem, "%s/machine-%.16s-", folder, digest) < 0)
         status = fail(err, E_ENVIRONMENT, "not enough memory for a file's name");
 done:

@@ -1,5 +1,6 @@
 #include "claim.h"
 
+#include "files.h"
 #include "json_file.h"
 #include "publish.h"
 #include <dirent.h>
@@ -217,7 +218,7 @@ static int tell_time(const struct taker *t, struct timespec *now, struct error *
 {
     struct stat info;
     const char *own = t->staged.temporary;
-    if (utimensat(AT_FDCWD, own, NULL, AT_SYMLINK_NOFOLLOW) != 0 || lstat(own, &info) != 0)
+    if (files_touch(own) != 0 || lstat(own, &info) != 0)
         return fail_errno(err, "cannot write '%s'", t->path);
     *now = info.st_mtim;
     return 0;
@@ -234,12 +235,18 @@ done:
     return status;
 }
 
+static DIR *list(const char *path)
+{
+    int folder = files_open_folder(path);
+    return folder < 0 ? NULL : fdopendir(folder);
+}
+
 /* Takes the right to replace the claim from a dead successor, whose link is given: its own file
  * goes by every name but that one. Should it wake up, it finds nothing that it could rename. */
 static void disown(const struct taker *t, const char *link)
 {
     struct stat theirs, info;
-    DIR *entries = lstat(link, &theirs) == 0 ? opendir(t->folder) : NULL;
+    DIR *entries = lstat(link, &theirs) == 0 ? list(t->folder) : NULL;
     for (struct dirent *entry; entries && (entry = readdir(entries));)
         if (strncmp(entry->d_name, staged_name, strlen(staged_name)) == 0 &&
             fstatat(dirfd(entries), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -259,7 +266,7 @@ static int join_chain(const struct taker *t, const struct sight *dead, struct si
         char *path = NULL;
         if (asprintf(&path, "%s/%s%s", t->folder, successor_name, seen->who.nonce) < 0)
             return fail_memory(err);
-        if (publish_link(t->staged.temporary, path) == 0) {
+        if (files_link(t->staged.temporary, path) == 0) {
             *link = path;
             return 0;
         }
@@ -279,7 +286,7 @@ static int join_chain(const struct taker *t, const struct sight *dead, struct si
  * put aside that were killed while they released theirs. */
 static void clear_chains(const struct taker *t)
 {
-    DIR *entries = opendir(t->folder);
+    DIR *entries = list(t->folder);
     size_t stem = strlen(successor_name);
     for (struct dirent *entry; entries && (entry = readdir(entries));)
         if ((strncmp(entry->d_name, successor_name, stem) == 0 &&
@@ -299,7 +306,7 @@ static int replace_dead(const struct taker *t, const struct claim *dead, bool *t
     int status = look(t, t->path, &now, err);
     if (status != 0 || strcmp(now.who.nonce, dead->nonce) != 0)
         return status;
-    *taken = rename(t->staged.temporary, t->path) == 0;
+    *taken = files_rename(t->staged.temporary, t->path) == 0;
     if (*taken)
         return 0;
     if (errno != ENOENT)
@@ -319,7 +326,7 @@ static int take_over(const struct taker *t, const struct sight *dead, struct sig
         return status;
     status = replace_dead(t, &dead->who, taken, err);
     if (status == 0 && !*taken)
-        unlink(link);
+        files_unlink(link);
     free(link);
     *seen = (struct sight){0}; /* if not taken, somebody was faster: look again */
     return status;
@@ -337,7 +344,7 @@ static int try_once(const struct taker *t, struct sight *seen, bool *taken, stru
         return take_over(t, &owner, seen, taken, err);
     if (owner.state == CLAIM_ALIVE)
         *seen = owner;
-    else if (publish_link(t->staged.temporary, t->path) == 0)
+    else if (files_link(t->staged.temporary, t->path) == 0)
         *taken = true;
     else if (errno != EEXIST)
         return fail_errno(err, "cannot write '%s'", t->path);
@@ -467,7 +474,7 @@ int claim_refresh(const struct store *store, const struct claim *claim, struct e
     int status = check_ours(store, claim, &path, err);
     if (status != 0)
         return status;
-    if (utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW) != 0)
+    if (files_touch(path) != 0)
         status = fail_errno(err, "cannot touch '%s'", path);
     free(path);
     return status;
@@ -485,14 +492,15 @@ static off_t find_ending(const char *text, const char *nonce)
 static int mark_ending(const char *path, const char *nonce, struct error *err)
 {
     char text[2048];
-    int file = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    int file, status = files_open_to_update(path, &file, err);
+    if (status != 0)
+        return status;
+    ssize_t length = read(file, text, sizeof text - 1);
     text[length > 0 ? length : 0] = 0;
     off_t at = find_ending(text, nonce);
-    bool good = at > 0 && pwrite(file, "1", 1, at) == 1;
-    int status = good ? 0 : fail_errno(err, "cannot write '%s'", path);
-    if (file >= 0)
-        close(file);
+    if (at == 0 || pwrite(file, "1", 1, at) != 1)
+        status = fail_errno(err, "cannot write '%s'", path);
+    close(file);
     return status;
 }
 
@@ -514,15 +522,15 @@ static int remove_ours(const char *path, const char *aside, const struct claim *
                        struct error *err)
 {
     struct sight seen;
-    if (rename(path, aside) != 0)
+    if (files_rename(path, aside) != 0)
         return fail_errno(err, "cannot remove '%s'", path);
     int status = read_claim(aside, &seen, err);
     if (status != 0)
         return status;
     if (seen.who.nonce[0] && strcmp(seen.who.nonce, claim->nonce) != 0 &&
-        publish_link(aside, path) != 0)
+        files_link(aside, path) != 0)
         status = fail_errno(err, "cannot write '%s'", path);
-    unlink(aside);
+    files_unlink(aside);
     return status;
 }
 

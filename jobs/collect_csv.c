@@ -1,6 +1,7 @@
 #include "collect.h"
 
 #include "csv_cell.h"
+#include "files.h"
 #include "publish_stream.h"
 #include <errno.h>
 #include <math.h>
@@ -11,11 +12,12 @@ static int begin(const char *folder, const char *name, struct publish_stream *ou
                  struct error *err)
 {
     char *path = NULL;
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return fail_errno(err, "cannot make the folder '%s'", folder);
+    int status = files_make_folder(folder, err);
+    if (status != 0)
+        return status;
     if (asprintf(&path, "%s/%s", folder, name) < 0)
         return fail(err, E_ENVIRONMENT, "not enough memory");
-    int status = publish_stream_begin(path, out, err);
+    status = publish_stream_begin(path, out, err);
     free(path);
     return status;
 }

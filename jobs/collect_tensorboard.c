@@ -1,6 +1,7 @@
 #include "collect.h"
 
 #include "clock.h"
+#include "files.h"
 #include "publish_stream.h"
 #include "tensorboard.h"
 #include <errno.h>
@@ -25,10 +26,9 @@ static int make_path(const struct boards *boards, size_t run, double started, ch
     const char *host = boards->host ? boards->host->texts[run] : NULL;
     if (asprintf(&folder, "%s/%s", boards->folder, boards->runs->run[run].id) < 0)
         return fail(err, E_ENVIRONMENT, "not enough memory");
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        status = fail_errno(err, "cannot make the folder '%s'", folder);
-    else if (asprintf(&path, "%s/events.out.tfevents.%.0f.%s", folder, started,
-                      host && !strchr(host, '/') ? host : "atelier") < 0)
+    if ((status = files_make_folder(folder, err)) == 0 &&
+        asprintf(&path, "%s/events.out.tfevents.%.0f.%s", folder, started,
+                 host && !strchr(host, '/') ? host : "atelier") < 0)
         status = fail(err, E_ENVIRONMENT, "not enough memory");
     free(folder);
     *out = path;
@@ -89,7 +89,8 @@ int collect_tensorboard(const struct runs *runs, const char *folder, struct erro
                             .folder = folder,
                             .started = runs_column(runs, "date_started"),
                             .host = runs_column(runs, "host")};
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return fail_errno(err, "cannot make the folder '%s'", folder);
+    int status = files_make_folder(folder, err);
+    if (status != 0)
+        return status;
     return runs_visit(runs, NULL, 0, false, write_board, &boards, err);
 }

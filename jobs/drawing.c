@@ -1,5 +1,6 @@
 #include "drawing.h"
 
+#include "files.h"
 #include "image.h"
 #include "utf8.h"
 #include <cairo-svg.h>
@@ -20,10 +21,18 @@ static void select_font(cairo_t *cairo, double size, enum drawing_weight weight)
     cairo_set_font_size(cairo, size);
 }
 
+/* The drawing moves in memory while it is begun: its file does not. */
+static cairo_status_t put(void *file, const unsigned char *bytes, unsigned count)
+{
+    return files_write((int)(intptr_t)file, bytes, count) == 0 ? CAIRO_STATUS_SUCCESS
+                                                               : CAIRO_STATUS_WRITE_ERROR;
+}
+
 static cairo_surface_t *make_surface(struct drawing *drawing, double scale)
 {
     if (drawing->is_svg)
-        return cairo_svg_surface_create(drawing->staged.temporary, drawing->width, drawing->height);
+        return cairo_svg_surface_create_for_stream(put, (void *)(intptr_t)drawing->staged.file,
+                                                   drawing->width, drawing->height);
     return cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)(drawing->width * scale),
                                       (int)(drawing->height * scale));
 }

@@ -1,6 +1,7 @@
 #include "events.h"
 
 #include "clock.h"
+#include "files.h"
 #include "numbers.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -14,11 +15,7 @@ int events_open(const struct store *store, struct events *out, struct error *err
     char *path = store_path(store, STORE_LOG);
     if (!path)
         return fail(err, E_ENVIRONMENT, "not enough memory");
-    int status = 0, file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (file < 0)
-        status = fail_errno(err, "cannot write '%s'", path);
-    else
-        out->file = file;
+    int status = files_open_to_append(path, &out->file, err);
     free(path);
     return status;
 }
@@ -76,8 +73,7 @@ int events_append(const struct events *events, const char *event, const struct e
         free(text);
         return fail(err, E_ENVIRONMENT, "not enough memory");
     }
-    errno = ENOSPC; /* what a short write means */
-    int status = write(events->file, text, length) == (ssize_t)length
+    int status = files_write(events->file, text, length) == 0
                      ? 0
                      : fail_errno(err, "cannot write the store's batch.log");
     free(text);

@@ -1,5 +1,6 @@
 #include "failure.h"
 
+#include "files.h"
 #include "json_file.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -162,8 +163,9 @@ int failure_remove(const struct store *store, const char *id, struct error *err)
     char *path = store_job_path(store, id, JOB_FAILURE);
     if (!path)
         return fail(err, E_ENVIRONMENT, "not enough memory");
-    int status =
-        unlink(path) == 0 || errno == ENOENT ? 0 : fail_errno(err, "cannot remove '%s'", path);
+    int status = files_unlink(path) == 0 || errno == ENOENT
+                     ? 0
+                     : fail_errno(err, "cannot remove '%s'", path);
     free(path);
     return status;
 }

@@ -180,30 +180,12 @@ static int close_into_memory(hid_t *file, unsigned char **bytes, size_t *size, s
     return 0;
 }
 
-static int write_bytes(const char *path, const unsigned char *bytes, size_t count)
-{
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file < 0)
-        return -1;
-    ssize_t wrote = 0;
-    for (; count > 0; bytes += wrote, count -= (size_t)wrote) {
-        wrote = write(file, bytes, count);
-        if (wrote < 0 && errno == EINTR)
-            wrote = 0;
-        else if (wrote < 0)
-            break;
-    }
-    int cause = errno;
-    if (close(file) != 0 && wrote >= 0)
-        return -1;
-    errno = cause;
-    return wrote < 0 ? -1 : 0;
-}
-
 int hdf5_new_large_file(const struct publication *publication, hid_t *file, struct error *err)
 {
+    char path[64]; /* the file that is open, whatever stands by its name now */
+    snprintf(path, sizeof path, "/proc/self/fd/%d", publication->file);
     hid_t access = new_access(), create = hdf5_new_list(H5P_FILE_CREATE);
-    hid_t made = H5Fcreate(publication->temporary, H5F_ACC_TRUNC, create, access);
+    hid_t made = H5Fcreate(path, H5F_ACC_TRUNC, create, access);
     hdf5_close(create);
     hdf5_close(access);
     if (made < 0)
@@ -227,10 +209,7 @@ int hdf5_stage(hid_t *file, const char *path, struct publication *staged, struct
     size_t size = 0;
     TRY(close_into_memory(file, &bytes, &size, err));
     TRY(publish_begin(path, &publication, err));
-    if (write_bytes(publication.temporary, bytes, size) != 0) {
-        status = fail_errno(err, "cannot write '%s'", path);
-        goto done;
-    }
+    TRY(publish_write(&publication, bytes, size, err));
     *staged = publication;
     publication = (struct publication){0};
 done:

@@ -1,10 +1,21 @@
 #include "job_list.h"
 
+#include "files.h"
 #include "job_builder.h"
 #include "job_text.h"
 #include "manifest.h"
 #include "sweep.h"
 #include <stdlib.h>
+#include <unistd.h>
+
+/* A store's own, where a FIFO would be waited for, or a link may lead anywhere. */
+static int check_regular(const char *path, struct error *err)
+{
+    int file, status = files_open(path, &file, err);
+    if (status == 0 && file >= 0)
+        close(file);
+    return status;
+}
 
 static int read_list(const char *path, bool recorded, struct job_list *out,
                      struct complaints *complaints, struct error *err)
@@ -15,6 +26,8 @@ static int read_list(const char *path, bool recorded, struct job_list *out,
     char *folder = NULL;
     struct job_builder builder = {
         .complaints = complaints, .limit = JOBS_MAX, .recorded = recorded};
+    if (recorded)
+        TRY(check_regular(path, err));
     TRY(job_text_read(path, complaints, &text, &bytes, &folder, err));
     builder.folder = folder;
     builder.list.source = job_text_is_sweep(text) ? JOBS_FROM_SWEEP : JOBS_FROM_MANIFEST;

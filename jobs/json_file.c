@@ -1,7 +1,6 @@
 #include "json_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "files.h"
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,20 +9,6 @@
 #include <unistd.h>
 
 enum { BYTES_MOST = 16 << 20 };
-
-static int write_text(const char *path, const char *text, struct error *err)
-{
-    size_t length = strlen(text);
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file < 0)
-        return fail_errno(err, "cannot write '%s'", path);
-    errno = ENOSPC; /* what a short write means */
-    bool good = write(file, text, length) == (ssize_t)length && write(file, "\n", 1) == 1;
-    int status = good ? 0 : fail_errno(err, "cannot write '%s'", path);
-    if (close(file) != 0 && status == 0)
-        status = fail_errno(err, "cannot write '%s'", path);
-    return status;
-}
 
 int json_file_stage(const char *path, json_t *value, struct publication *staged, struct error *err)
 {
@@ -35,7 +20,8 @@ int json_file_stage(const char *path, json_t *value, struct publication *staged,
         goto done;
     }
     TRY(publish_begin(path, &made, err));
-    TRY(write_text(made.temporary, text, err));
+    TRY(publish_write(&made, text, strlen(text), err));
+    TRY(publish_write(&made, "\n", 1, err));
     *staged = made;
     made = (struct publication){0};
 done:
@@ -57,7 +43,7 @@ static int check_size(int file, const char *path, struct error *err)
     struct stat info;
     if (fstat(file, &info) != 0)
         return fail_errno(err, "cannot read '%s'", path);
-    if (!S_ISREG(info.st_mode) || info.st_size > BYTES_MOST)
+    if (info.st_size > BYTES_MOST)
         return fail(err, E_INPUT, "'%s' is not a file of atelier's", path);
     return 0;
 }
@@ -78,13 +64,13 @@ static int load(int file, const char *path, json_t **value, struct error *err)
 
 int json_file_read(const char *path, json_t **value, struct error *err)
 {
-    int status, file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0 && errno == ENOENT) {
+    int file, status = files_open(path, &file, err);
+    if (status != 0)
+        return status;
+    if (file < 0) {
         *value = NULL;
         return 0;
     }
-    if (file < 0)
-        return fail_errno(err, "cannot read '%s'", path);
     TRY(check_size(file, path, err));
     TRY(load(file, path, value, err));
 done:

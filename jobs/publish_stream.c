@@ -6,7 +6,7 @@ int publish_stream_begin(const char *path, struct publish_stream *out, struct er
     int status = publish_begin(path, &stream.publication, err);
     if (status != 0)
         return status;
-    stream.file = fopen(stream.publication.temporary, "we");
+    stream.file = publish_as_stream(&stream.publication);
     if (!stream.file) {
         status = fail_errno(err, "cannot write '%s'", path);
         publish_abort(&stream.publication);

@@ -4,6 +4,7 @@
 #include "base64.h"
 #include "decimate.h"
 #include "failure.h"
+#include "files.h"
 #include "json_file.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -161,27 +162,18 @@ done:
 /* The picture's bytes, whole. A file that is gone by now is no error. */
 static int put_full(const struct runs *runs, size_t run, json_t *object, struct error *err)
 {
-    int status = 0, file = -1;
-    struct stat info;
-    char *text = NULL;
-    unsigned char *bytes = NULL;
+    int status = 0;
+    size_t size;
+    char *text = NULL, *bytes = NULL;
     char *path = store_job_path(&runs->store, runs->run[run].id, JOB_PICTURE);
     if (!path)
         return fail(err, E_ENVIRONMENT, "not enough memory for a report");
-    file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0 || fstat(file, &info) != 0 || !S_ISREG(info.st_mode))
+    TRY(files_read(path, &bytes, &size, err));
+    if (!bytes)
         goto done;
-    size_t size = (size_t)info.st_size;
-    bytes = malloc(size + 1);
-    if (!bytes || read(file, bytes, size) != (ssize_t)size) {
-        status = fail_errno(err, "cannot read '%s'", path);
-        goto done;
-    }
-    text = base64_encode(bytes, size);
+    text = base64_encode((const unsigned char *)bytes, size);
     status = report_put(object, "full", text ? json_string(text) : NULL, err);
 done:
-    if (file >= 0)
-        close(file);
     free(text);
     free(bytes);
     free(path);

@@ -77,9 +77,10 @@ static int write_page(const struct page *page)
     return fputs(at, page->stream) < 0;
 }
 
-static int write_file(struct page *page, const char *temporary, const char *path, struct error *err)
+static int write_file(struct page *page, const struct publication *to, struct error *err)
 {
-    page->stream = fopen(temporary, "we");
+    const char *path = to->path;
+    page->stream = publish_as_stream(to);
     if (!page->stream)
         return fail_errno(err, "cannot write '%s'", path);
     int status = write_page(page) == 0 ? 0 : fail_errno(err, "cannot write '%s'", path);
@@ -96,7 +97,7 @@ int report_write(const struct report *report, const char *path, struct error *er
     TRY(make_policy(&page.policy, err));
     TRY(report_data(report, &page.data, err));
     TRY(publish_begin(path, &staged, err));
-    TRY(write_file(&page, staged.temporary, path, err));
+    TRY(write_file(&page, &staged, err));
     TRY(publish_commit(&staged, err));
 done:
     publish_abort(&staged);

@@ -1,5 +1,6 @@
 #include "store.h"
 
+#include "files.h"
 #include "hdf5_probe.h"
 #include <dirent.h>
 #include <errno.h>
@@ -76,38 +77,7 @@ char *store_job_path(const struct store *store, const char *id, enum job_file fi
 static bool is_folder(const char *path)
 {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-static int make_folder(const char *path, struct error *err)
-{
-    if (mkdir(path, 0777) == 0)
-        return 0;
-    int cause = errno;
-    if (is_folder(path)) /* whatever mkdir says: on some file systems EROFS comes before EEXIST */
-        return 0;
-    if (cause == EEXIST || cause == ENOTDIR)
-        return fail(err, E_INPUT, "cannot make the folder '%s': a file is in the way", path);
-    errno = cause;
-    return fail_errno(err, "cannot make the folder '%s'", path);
-}
-
-/* With all that are missing above it. */
-static int make_folders(const char *path, struct error *err)
-{
-    int status = 0;
-    char *part = strdup(path);
-    if (!part)
-        return fail(err, E_ENVIRONMENT, "not enough memory");
-    for (char *slash = strchr(part + 1, '/'); slash && !status; slash = strchr(slash + 1, '/')) {
-        *slash = 0;
-        status = is_folder(part) ? 0 : make_folder(part, err);
-        *slash = '/';
-    }
-    if (status == 0)
-        status = make_folder(path, err);
-    free(part);
-    return status;
+    return lstat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 static bool is_own_name(const char *name)
@@ -124,7 +94,8 @@ static bool is_own_name(const char *name)
 static int check_begun(const char *folder, struct error *err)
 {
     int status = 0;
-    DIR *entries = opendir(folder);
+    int opened = files_open_folder(folder);
+    DIR *entries = opened < 0 ? NULL : fdopendir(opened);
     if (!entries)
         return fail_errno(err, "cannot read the folder '%s'", folder);
     for (struct dirent *entry; status == 0 && (entry = readdir(entries));)
@@ -148,12 +119,22 @@ static bool is_store(const struct store *store)
     return all;
 }
 
+/* What is found and what is written must be in one place: a link is not followed here, whoever made
+ * it. */
+static int make_own_folder(const char *path, struct error *err)
+{
+    int status = files_make_folder(path, err);
+    if (status == 0 && !is_folder(path))
+        return fail(err, E_INPUT, "'%s' is a symbolic link: a store's folders are its own", path);
+    return status;
+}
+
 static int make_own_folders(const struct store *store, struct error *err)
 {
     int status = 0;
     for (int i = 0; i < OWN_FOLDERS && !status; i++) {
         char *path = store_path(store, own_folders[i]);
-        status = path ? make_folder(path, err) : fail(err, E_ENVIRONMENT, "not enough memory");
+        status = path ? make_own_folder(path, err) : fail(err, E_ENVIRONMENT, "not enough memory");
         free(path);
     }
     return status;
@@ -171,7 +152,7 @@ int store_create(const char *folder, struct store *out, struct error *err)
     struct store made = {0};
     if (!*folder)
         return fail(err, E_INPUT, "the name of the store is empty");
-    TRY(make_folders(folder, err));
+    TRY(files_make_folders(folder, err));
     TRY(name_store(folder, &made, err));
     if (!is_store(&made)) {
         TRY(check_begun(made.folder, err));
@@ -215,7 +196,7 @@ void store_release(struct store *store)
 int store_make_room(const struct store *store, const char *id, struct error *err)
 {
     char *path = shard_path(store, id);
-    int status = path ? make_folder(path, err) : fail(err, E_ENVIRONMENT, "not enough memory");
+    int status = path ? make_own_folder(path, err) : fail(err, E_ENVIRONMENT, "not enough memory");
     free(path);
     return status;
 }
@@ -270,7 +251,7 @@ static bool parse_name(const char *name, enum store_file folder, struct sighting
 static int measure(int folder, const char *name, struct sighting *out)
 {
     struct stat info;
-    if (fstatat(folder, name, &info, 0) != 0 || !S_ISREG(info.st_mode))
+    if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(info.st_mode))
         return -1; /* gone meanwhile, or none of ours */
     out->bytes = (uint64_t)info.st_size;
     out->written = (double)info.st_mtim.tv_sec + 1e-9 * (double)info.st_mtim.tv_nsec;
@@ -282,9 +263,9 @@ static int measure(int folder, const char *name, struct sighting *out)
 /* Opens a folder below another; NULL with status 0 where there is none. */
 static int open_folder(int above, const char *name, DIR **out, struct error *err)
 {
-    int folder = openat(above, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int folder = openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     *out = folder < 0 ? NULL : fdopendir(folder);
-    if (*out || errno == ENOENT || errno == ENOTDIR)
+    if (*out || errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
         return 0;
     int status = fail_errno(err, "cannot read the folder '%s' of the store", name);
     if (folder >= 0)
@@ -357,7 +338,7 @@ static int gather(struct sightings *seen, struct store_scan *out, struct error *
 int store_scan(const struct store *store, struct store_scan *out, struct error *err)
 {
     struct sightings seen = {0};
-    int status = 0, folder = open(store->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int status = 0, folder = files_open_folder(store->folder);
     if (folder < 0)
         return fail_errno(err, "cannot open the store '%s'", store->folder);
     TRY(look_through(folder, store_names[STORE_RUNNING], STORE_RUNNING, &seen, err));

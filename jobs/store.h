@@ -14,7 +14,8 @@
  *   slurm/                    batch scripts and their output
  *
  * Every file appears whole, by rename or link, and no result is ever replaced: any process may be
- * killed at any instant. A name that starts with a dot is a file being written. */
+ * killed at any instant. A name that starts with a dot is a file being written, or a publication
+ * that was begun (job_publish.h). No link is followed: neither the folders nor what is in them. */
 #ifndef ATELIER_STORE_H
 #define ATELIER_STORE_H
 

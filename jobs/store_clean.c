@@ -1,6 +1,8 @@
 #include "store_clean.h"
 
+#include "files.h"
 #include "hdf5_probe.h"
+#include "job_publish.h"
 #include "publish.h"
 #include <dirent.h>
 #include <errno.h>
@@ -28,7 +30,7 @@ int store_job_finish(const struct store *store, const char *id, struct error *er
         char *path = store_job_path(store, id, needless[i]);
         if (!path)
             status = fail_memory(err);
-        else if (unlink(path) != 0 && errno != ENOENT)
+        else if (files_unlink(path) != 0 && errno != ENOENT)
             status = fail_errno(err, "cannot remove '%s'", path);
         free(path);
     }
@@ -39,7 +41,7 @@ int store_job_finish(const struct store *store, const char *id, struct error *er
 static int judge_aside(const char *aside, const char *path, struct error *err)
 {
     bool whole = hdf5_check_length(AT_FDCWD, aside, NULL, NULL) == 0;
-    if (whole && publish_link(aside, path) != 0 && errno != EEXIST)
+    if (whole && files_link(aside, path) != 0 && errno != EEXIST)
         return fail_errno(err, "cannot write '%s'", path);
     return 0;
 }
@@ -54,7 +56,7 @@ int store_job_remove_truncated(const struct store *store, const char *id, struct
         return fail_memory(err);
     }
     TRY(publish_begin(name, &aside, err)); /* whose temporary name nothing else uses */
-    if (rename(path, aside.temporary) == 0)
+    if (files_rename(path, aside.temporary) == 0)
         status = judge_aside(aside.temporary, path, err);
     else if (errno != ENOENT)
         status = fail_errno(err, "cannot remove '%s'", path);
@@ -80,7 +82,8 @@ static int clear_shards(const struct store *store, double age_s, uint64_t *remov
                         struct error *err)
 {
     char *jobs = store_path(store, STORE_JOBS);
-    DIR *shards = jobs ? opendir(jobs) : NULL;
+    int folder = jobs ? files_open_folder(jobs) : -1;
+    DIR *shards = folder < 0 ? NULL : fdopendir(folder);
     int status = shards ? 0 : fail_errno(err, "cannot read the folder '%s/jobs'", store->folder);
     for (struct dirent *entry; status == 0 && (entry = readdir(shards));) {
         char *path = NULL;
@@ -88,7 +91,9 @@ static int clear_shards(const struct store *store, double age_s, uint64_t *remov
             continue;
         if (asprintf(&path, "%s/%s", jobs, entry->d_name) < 0)
             path = NULL;
-        status = path ? publish_clear(path, age_s, removed, err) : fail_memory(err);
+        status = path ? job_publish_resume_all(store, path, err) : fail_memory(err);
+        if (status == 0)
+            status = publish_clear(path, age_s, removed, err);
         free(path);
     }
     if (shards)

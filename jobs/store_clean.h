@@ -20,7 +20,8 @@ struct store_cleaning {
 
 /* Removes temporary files whose process is gone: those of this host by their process number, others
  * when they are older than age_s. Removing that of a live process makes it fail, never publish
- * half a file. Then finishes every job that is done. *out may be NULL. Errors: E_ENVIRONMENT. */
+ * half a file. Goes on with publications that were begun (job_publish.h). Then finishes every job
+ * that is done. *out may be NULL. Errors: E_ENVIRONMENT. */
 int store_clean(const struct store *store, double age_s, struct store_cleaning *out,
                 struct error *err);
 

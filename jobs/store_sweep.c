@@ -1,5 +1,6 @@
 #include "store_sweep.h"
 
+#include "files.h"
 #include "manifest.h"
 #include "name_index.h"
 #include "publish.h"
@@ -7,41 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { NAMED_MAX = 3 };
 
 static int fail_memory(struct error *err) { return fail(err, E_ENVIRONMENT, "not enough memory"); }
-
-/* A whole file and a final 0; NULL with status 0 where there is none. Caller frees. */
-static int read_whole(const char *path, char **text, size_t *bytes, struct error *err)
-{
-    struct stat info;
-    int status = 0;
-    char *read = NULL;
-    FILE *file = fopen(path, "re");
-    *text = NULL;
-    *bytes = 0;
-    if (!file)
-        return errno == ENOENT ? 0 : fail_errno(err, "cannot read '%s'", path);
-    if (fstat(fileno(file), &info) != 0)
-        status = fail_errno(err, "cannot read '%s'", path);
-    else if (!(read = malloc((size_t)info.st_size + 1)))
-        status = fail_memory(err);
-    else
-        *bytes = fread(read, 1, (size_t)info.st_size, file);
-    if (status == 0 && ferror(file))
-        status = fail_errno(err, "cannot read '%s'", path);
-    fclose(file);
-    if (status != 0) {
-        free(read);
-        return status;
-    }
-    read[*bytes] = 0;
-    *text = read;
-    return 0;
-}
 
 /* --- the difference --- */
 
@@ -186,23 +156,19 @@ static int write_whole(const char *path, const char *text, size_t bytes, struct 
 {
     struct publication publication = {0};
     int status = publish_begin(path, &publication, err);
-    if (status != 0)
-        return status;
-    FILE *file = fopen(publication.temporary, "we");
-    bool good = file && fwrite(text, 1, bytes, file) == bytes;
-    if ((file && fclose(file) != 0) || !good) {
-        status = fail_errno(err, "cannot write '%s'", path);
-        publish_abort(&publication);
-        return status;
-    }
-    return publish_commit(&publication, err);
+    if (status == 0)
+        status = publish_write(&publication, text, bytes, err);
+    if (status == 0)
+        return publish_commit(&publication, err);
+    publish_abort(&publication);
+    return status;
 }
 
 static int write_if_changed(const char *path, const char *text, size_t bytes, struct error *err)
 {
     char *before;
     size_t before_bytes;
-    int status = read_whole(path, &before, &before_bytes, err);
+    int status = files_read(path, &before, &before_bytes, err);
     bool same = status == 0 && before && before_bytes == bytes && memcmp(before, text, bytes) == 0;
     free(before);
     return status != 0 || same ? status : write_whole(path, text, bytes, err);
@@ -224,21 +190,18 @@ static int write_manifest(const char *path, const struct job_list *list, struct 
     return status;
 }
 
-static bool is_same_file(const char *a, const char *b)
-{
-    struct stat sa, sb;
-    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
-           sa.st_ino == sb.st_ino;
-}
-
+/* Which a person may have named over a link; one that was a pipe cannot be read again. */
 static int copy_given(const char *path, const struct job_list *list, struct error *err)
 {
-    char *text;
+    char *text = NULL, *real = realpath(list->file, NULL);
     size_t bytes;
-    int status = read_whole(list->file, &text, &bytes, err);
+    int status = real ? files_read(real, &text, &bytes, err) : 0;
+    if (status == E_INPUT)
+        status = 0;
     if (status == 0 && text)
         status = write_if_changed(path, text, bytes, err);
     free(text);
+    free(real);
     return status;
 }
 
@@ -255,10 +218,10 @@ static int keep_given(const struct store *store, const struct job_list *list, co
         status = fail_memory(err);
         goto done;
     }
-    if (is_same_file(list->file, manifest) || is_same_file(list->file, path))
+    if (files_are_same(list->file, manifest) || files_are_same(list->file, path))
         goto done;
     TRY(copy_given(path, list, err));
-    if (unlink(other) != 0 && errno != ENOENT)
+    if (files_unlink(other) != 0 && errno != ENOENT)
         status = fail_errno(err, "cannot remove '%s'", other);
 done:
     free(path);
@@ -271,7 +234,7 @@ static int has_manifest(const struct store *store, bool *has, struct error *err)
 {
     char *text = NULL, *path = store_path(store, STORE_MANIFEST);
     size_t bytes;
-    int status = path ? read_whole(path, &text, &bytes, err) : fail_memory(err);
+    int status = path ? files_read(path, &text, &bytes, err) : fail_memory(err);
     if (status == 0)
         *has = text && text[0];
     free(text);

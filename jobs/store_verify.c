@@ -1,6 +1,7 @@
 #include "store_verify.h"
 
 #include "failure.h"
+#include "files.h"
 #include "identity.h"
 #include "image.h"
 #include "inputs.h"
@@ -158,7 +159,7 @@ static int check_picture(const struct verifier *v, const char *id,
     int status = 0;
     if (!path)
         return fail_memory(why);
-    if (access(path, F_OK) != 0)
+    if (!store_entry_has(store_scan_find(&v->scan, id), JOB_PICTURE) || access(path, F_OK) != 0)
         status = fail(why, E_INPUT, "its picture is gone");
     else if (digest_file(path, digest, why) != 0)
         status = E_INPUT;
@@ -379,7 +380,7 @@ static int remove_result(const struct store *store, const char *id, struct error
         char *path = store_job_path(store, id, files[i]);
         if (!path)
             status = fail_memory(err);
-        else if (unlink(path) != 0 && errno != ENOENT)
+        else if (files_unlink(path) != 0 && errno != ENOENT)
             status = fail_errno(err, "cannot remove '%s'", path);
         free(path);
     }

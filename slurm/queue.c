@@ -1,5 +1,6 @@
 #include "queue.h"
 
+#include "files.h"
 #include "tool.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -10,36 +11,44 @@
 
 /* --- the list of numbers --- */
 
-static FILE *open_list(const char *folder, const char *mode)
+enum { PATH_TEXT = 4096 };
+
+static void list_path(const char *folder, char path[PATH_TEXT])
 {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/jobs", folder);
-    return fopen(path, mode);
+    snprintf(path, PATH_TEXT, "%s/jobs", folder);
 }
 
 int queue_last(const char *folder, char id[QUEUE_ID_TEXT], bool *found, struct error *err)
 {
-    char line[256];
-    FILE *file = open_list(folder, "re");
+    char path[PATH_TEXT], *text;
+    size_t bytes;
+    list_path(folder, path);
+    int status = files_read(path, &text, &bytes, err);
     *found = false;
-    if (!file)
-        return errno == ENOENT || errno == ENOTDIR
-                   ? 0
-                   : fail_errno(err, "cannot read '%s/jobs'", folder);
-    while (fgets(line, sizeof line, file))
+    for (char *line = text; status == 0 && line && *line;) {
+        char *end = line + strcspn(line, "\n");
         if (sscanf(line, "%31[0-9]", id) == 1)
             *found = true;
-    fclose(file);
-    return 0;
+        line = *end ? end + 1 : end;
+    }
+    free(text);
+    return status;
 }
 
 int queue_add(const char *folder, const char *id, struct error *err)
 {
-    FILE *file = open_list(folder, "ae");
-    int bad = !file || fprintf(file, "%s\n", id) < 0;
-    if (file)
-        bad |= fclose(file) != 0;
-    return bad ? fail_errno(err, "cannot write '%s/jobs'", folder) : 0;
+    char path[PATH_TEXT], line[QUEUE_ID_TEXT + 1];
+    int file;
+    list_path(folder, path);
+    int status = files_open_to_append(path, &file, err);
+    if (status != 0)
+        return status;
+    int length = snprintf(line, sizeof line, "%s\n", id);
+    if (files_write(file, line, (size_t)length) != 0)
+        status = fail_errno(err, "cannot write '%s'", path);
+    if (close(file) != 0 && status == 0)
+        status = fail_errno(err, "cannot write '%s'", path);
+    return status;
 }
 
 /* --- asking --- */

@@ -1,6 +1,7 @@
 #include "fetch.h"
 
 #include "clock.h"
+#include "files.h"
 #include "publish.h"
 #include <curl/curl.h>
 #include <errno.h>
@@ -137,7 +138,7 @@ static int lock_part(struct job *job, struct error *err)
 static bool part_is_current(const struct job *job)
 {
     struct stat open_one, named;
-    return fstat(job->part, &open_one) == 0 && stat(job->part_path, &named) == 0 &&
+    return fstat(job->part, &open_one) == 0 && lstat(job->part_path, &named) == 0 &&
            open_one.st_dev == named.st_dev && open_one.st_ino == named.st_ino;
 }
 
@@ -148,16 +149,43 @@ static void close_part(struct job *job)
     job->part = -1;
 }
 
+static int fail_place(int status, struct error *err)
+{
+    if (err) {
+        size_t used = strlen(err->message);
+        snprintf(err->message + used, sizeof err->message - used,
+                 " (ATELIER_CACHE names another folder)");
+    }
+    return status;
+}
+
+/* Whoever owns it could change it after its digest was found right. */
+static int check_owner(const struct job *job, struct error *err)
+{
+    struct stat info;
+    if (fstat(job->part, &info) != 0)
+        return fail_errno(err, "cannot read '%s'", job->part_path);
+    if (info.st_uid == geteuid())
+        return 0;
+    return fail(
+        err, E_INPUT,
+        "'%s' is in the way: another user has begun it (ATELIER_CACHE names another folder)",
+        job->part_path);
+}
+
 static int open_part(struct job *job, struct error *err)
 {
     struct stat info;
     do {
         close_part(job);
-        job->part = open(job->part_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
-        if (job->part < 0)
-            return fail_errno(err, "cannot write '%s' (ATELIER_CACHE names another folder)",
-                              job->part_path);
-        int status = lock_part(job, err);
+        int status = files_open_to_update(job->part_path, &job->part, err);
+        if (status) {
+            job->part = -1;
+            return fail_place(status, err);
+        }
+        status = check_owner(job, err);
+        if (status == 0)
+            status = lock_part(job, err);
         if (status) {
             close_part(job); /* another's: it is not ours to remove */
             return status;
@@ -165,8 +193,6 @@ static int open_part(struct job *job, struct error *err)
     } while (!part_is_current(job));
     if (fstat(job->part, &info) != 0)
         return fail_errno(err, "cannot read '%s'", job->part_path);
-    if (!S_ISREG(info.st_mode))
-        return fail(err, E_INPUT, "'%s' is in the way: it is not a regular file", job->part_path);
     job->have = (uint64_t)info.st_size;
     return 0;
 }
@@ -463,19 +489,16 @@ static int finish(struct job *job, struct error *err)
         return status;
     status = known_check(job->file, job->file->address, &digests, err);
     if (status == E_INPUT) {
-        unlink(job->part_path);
+        files_unlink(job->part_path);
         job->have = 0;
         return status;
     }
     if (status)
         return status;
     report(job, job->have, job->have);
-    publication = (struct publication){strdup(job->path), strdup(job->part_path)};
-    if (!publication.path || !publication.temporary) {
-        free(publication.path);
-        free(publication.temporary);
-        return fail_memory(err);
-    }
+    status = publish_adopt(job->path, job->part_path, &publication, err);
+    if (status)
+        return status;
     return publish_commit(&publication, err);
 }
 
@@ -539,7 +562,7 @@ int fetch_file(const struct known_file *file, const struct fetch *fetch, char **
     job.path = NULL;
 done:
     if (job.part >= 0 && job.have == 0 && part_is_current(&job))
-        unlink(job.part_path);
+        files_unlink(job.part_path);
     close_part(&job);
     free(job.part_path);
     free(job.path);

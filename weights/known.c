@@ -1,5 +1,6 @@
 #include "known.h"
 
+#include "files.h"
 #include "words.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -204,25 +205,14 @@ int known_cache_folder(char **folder, struct error *err)
 
 int known_make_folder(const char *folder, struct error *err)
 {
-    char *text = strdup(folder);
-    if (!text)
-        return fail(err, E_ENVIRONMENT, "not enough memory for a folder's name");
-    int status = 0;
-    for (char *slash = text; slash && status == 0;) {
-        slash = strchr(slash + 1, '/');
-        if (slash)
-            *slash = '\0';
-        struct stat info;
-        int cause = mkdir(text, 0777) == 0 ? 0 : errno;
-        if (cause != 0 && (stat(text, &info) != 0 || !S_ISDIR(info.st_mode)))
-            status = fail(err, E_ENVIRONMENT,
-                          "cannot make the folder '%s' (ATELIER_CACHE names another): %s", text,
-                          cause == EEXIST ? "there is something else" : strerror(cause));
-        if (slash)
-            *slash = '/';
+    if (files_make_folders(folder, err) == 0)
+        return 0;
+    if (err) {
+        size_t used = strlen(err->message);
+        snprintf(err->message + used, sizeof err->message - used, " (ATELIER_CACHE names another)");
+        err->code = E_ENVIRONMENT;
     }
-    free(text);
-    return status;
+    return E_ENVIRONMENT;
 }
 
 static int check_cached(const struct known_file *file, const char *path, struct error *err)

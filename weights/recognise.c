@@ -1,6 +1,7 @@
 #include "recognise.h"
 
 #include "digest.h"
+#include "files.h"
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -49,7 +50,10 @@ static bool recall(const char *numbers, uint64_t bytes, char sha256[DIGEST_HEX])
     uint64_t size;
     bool found = false;
     char *path = record_path(false);
-    FILE *file = path ? fopen(path, "re") : NULL;
+    int opened = -1;
+    if (path && files_open(path, &opened, NULL) != 0)
+        opened = -1;
+    FILE *file = opened < 0 ? NULL : fdopen(opened, "r");
     while (file && !found && fgets(line, sizeof line, file))
         found = sscanf(line, "%64[0-9a-f] %" SCNu64 " %64[0-9a-f]", key, &size, sha256) == 3 &&
                 strlen(sha256) == DIGEST_HEX - 1 && strcmp(key, numbers) == 0 && size == bytes;
@@ -64,9 +68,10 @@ static void remember(const char *numbers, uint64_t bytes, const char *sha256)
 {
     char line[256];
     char *path = record_path(true);
-    int file = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666) : -1;
+    int file;
+    bool good = path && files_open_to_append(path, &file, NULL) == 0;
     int length = snprintf(line, sizeof line, "%s %" PRIu64 " %s\n", numbers, bytes, sha256);
-    if (file >= 0) {
+    if (good) {
         ssize_t wrote = write(file, line, (size_t)length);
         (void)wrote; /* a line cut short is none */
         close(file);

@@ -82,11 +82,57 @@ static void only_what_is_ours_is_removed(void **state)
     close(above);
 }
 
+static void assert_open_says(int (*open_it)(const char *, int *, struct error *), const char *name,
+                             const char *words)
+{
+    int file = -2;
+    struct error err = {0};
+    alarm(20);
+    assert_int_equal(open_it(in_folder(name), &file, &err), E_INPUT);
+    alarm(0);
+    assert_says(&err, words);
+}
+
+static void only_regular_files_are_opened(void **state)
+{
+    (void)state;
+    int (*const ways[])(const char *, int *, struct error *) = {files_open, files_open_to_append,
+                                                                files_open_to_update};
+    int file = -2;
+    file_put(in_folder("precious"), "years of work", 13);
+    assert_int_equal(symlink("precious", in_folder("link")), 0);
+    assert_int_equal(symlink("not there yet", in_folder("dangling")), 0);
+    assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
+    assert_int_equal(mkdir(in_folder("folder"), 0700), 0);
+    for (size_t i = 0; i < 3; i++) {
+        assert_open_says(ways[i], "link", "link': it is a symbolic link");
+        assert_open_says(ways[i], "dangling", "it is a symbolic link");
+        assert_open_says(ways[i], "fifo", "it is not a regular file");
+    }
+    assert_open_says(files_open, "folder", "it is a folder");
+    assert_int_equal(access(in_folder("not there yet"), F_OK), -1);
+    assert_int_equal(link(in_folder("precious"), in_folder("second name")), 0);
+    assert_open_says(files_open_to_append, "second name", "hard link");
+    assert_open_says(files_open_to_update, "second name", "hard link");
+    assert_file_holds(in_folder("precious"), "years of work");
+
+    assert_int_equal(files_open(in_folder("none"), &file, NULL), 0);
+    assert_int_equal(file, -1);
+    assert_int_equal(files_open_to_append(in_folder("log"), &file, NULL), 0);
+    assert_int_equal(files_write(file, "one", 3), 0);
+    close(file);
+    assert_int_equal(files_open_to_append(in_folder("log"), &file, NULL), 0);
+    assert_int_equal(files_write(file, "two", 3), 0);
+    close(file);
+    assert_file_holds(in_folder("log"), "onetwo");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_folder_is_not_reached_over_a_foreign_link, folder_make,
                                         folder_remove),
+        cmocka_unit_test_setup_teardown(only_regular_files_are_opened, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(only_what_is_ours_is_removed, folder_make, folder_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

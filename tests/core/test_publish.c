@@ -8,17 +8,23 @@
 static void temporary_name_is_beside_the_final_one(void **state)
 {
     (void)state;
-    char host[256] = "", want[1024];
-    struct publication p = {0};
+    char host[256] = "", stem[1024], tail[512];
+    struct publication p = {0}, other = {0};
     gethostname(host, sizeof host - 1);
     assert_int_equal(publish_begin(in_folder("out.h5"), &p, NULL), 0);
-    snprintf(want, sizeof want, "%s/.out.h5.tmp.%s.%ld", fixture_folder, host, (long)getpid());
-    assert_string_equal(p.temporary, want);
+    int length = snprintf(stem, sizeof stem, "%s/.out.h5.tmp.", fixture_folder);
+    snprintf(tail, sizeof tail, ".%s.%ld", host, (long)getpid());
+    assert_memory_equal(p.temporary, stem, (size_t)length);
+    assert_string_equal(p.temporary + length + 16, tail);
     assert_string_equal(p.path, in_folder("out.h5"));
-    assert_int_equal(files_in_folder(), 0);
+    assert_int_equal(publish_begin(in_folder("out.h5"), &other, NULL), 0);
+    assert_string_not_equal(p.temporary, other.temporary); /* nobody can put anything there first */
+    assert_int_equal(files_in_folder(), 2);
     publish_abort(&p);
+    publish_abort(&other);
     assert_null(p.path);
     assert_null(p.temporary);
+    assert_int_equal(files_in_folder(), 0);
 }
 
 static void commit_replaces_the_old_file(void **state)
@@ -76,6 +82,7 @@ static void commit_without_the_temporary_file_keeps_the_old_one(void **state)
     struct publication p = {0};
     file_put(in_folder("out"), "old", 3);
     assert_int_equal(publish_begin(in_folder("out"), &p, NULL), 0);
+    assert_int_equal(unlink(p.temporary), 0);
     assert_int_equal(publish_commit(&p, &err), E_ENVIRONMENT);
     assert_says(&err, "out': No such file or directory");
     assert_file_holds(in_folder("out"), "old");

@@ -258,31 +258,31 @@ int __wrap_fsync(int file)
     return __real_fsync(file);
 }
 
-static bool is_synced(const char *path)
+static bool is_synced(int folder, const char *path)
 {
     struct stat info;
-    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(fstatat(folder, path, &info, 0), 0);
     for (size_t i = 0; i < synced_count; i++)
         if (synced[i] == info.st_ino)
             return true;
     return false;
 }
 
-int __real_link(const char *from, const char *to);
-int __wrap_link(const char *from, const char *to);
-int __wrap_link(const char *from, const char *to)
+int __real_linkat(int from_folder, const char *from, int to_folder, const char *to, int flags);
+int __wrap_linkat(int from_folder, const char *from, int to_folder, const char *to, int flags);
+int __wrap_linkat(int from_folder, const char *from, int to_folder, const char *to, int flags)
 {
-    seen_unsynced |= !is_synced(from);
-    return __real_link(from, to);
+    seen_unsynced |= !is_synced(from_folder, from);
+    return __real_linkat(from_folder, from, to_folder, to, flags);
 }
 
-int __real_rename(const char *from, const char *to);
-int __wrap_rename(const char *from, const char *to);
-int __wrap_rename(const char *from, const char *to)
+int __real_renameat(int from_folder, const char *from, int to_folder, const char *to);
+int __wrap_renameat(int from_folder, const char *from, int to_folder, const char *to);
+int __wrap_renameat(int from_folder, const char *from, int to_folder, const char *to)
 {
     if (stop_before_rename)
         raise(SIGSTOP);
-    return __real_rename(from, to);
+    return __real_renameat(from_folder, from, to_folder, to);
 }
 
 static void a_claim_is_on_the_disk_before_it_has_its_name(void **state)
@@ -292,10 +292,10 @@ static void a_claim_is_on_the_disk_before_it_has_its_name(void **state)
     synced_count = 0;
     seen_unsynced = false;
     assert_int_equal(claim_take(&made, 5, NULL, &claim, NULL), 0); /* by a link */
-    assert_true(is_synced(in_folder("store/claim")));
+    assert_true(is_synced(AT_FDCWD, in_folder("store/claim")));
     move_claim_away(60);
     assert_int_equal(claim_take(&made, 5, NULL, &claim, NULL), 0); /* as a successor */
-    assert_true(is_synced(in_folder("store/claim")));
+    assert_true(is_synced(AT_FDCWD, in_folder("store/claim")));
     assert_false(seen_unsynced);
 }
 
