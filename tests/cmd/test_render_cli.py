@@ -593,7 +593,8 @@ class Terminal(InFolder):
 
     def test_live_line_never_wraps_and_loses_the_time_left_last(self):
         for columns, words in ((80, ["left", "loss", "content", "style", "tv"]), (40, ["left"])):
-            _, got, _ = run_on_terminal(self, ["render", *flags({"iterations": 30})], columns)
+            given = flags({"iterations": 30, "output": f"{columns}.png"})
+            _, got, _ = run_on_terminal(self, ["render", *given], columns)
             live = re.findall(r"\r(outer [^\x1b]*)\x1b\[K", got)
             self.assertTrue(live)
             self.assertLess(max(map(len, live)), columns)
