@@ -186,7 +186,7 @@ static int measure(const struct params *params, const struct network *network, d
     int status = 0;
     struct plan plan;
     struct objective *objective = NULL;
-    struct image_size side = {m->size, m->size};
+    struct image_size side = {.width = m->size, .height = m->size};
     struct plan_sizes sizes = {.content = side, .style = side, .init = side};
     size_t values = 3 * (size_t)m->size * (size_t)m->size;
     float *content = made_up_picture(m->size, 1), *style = made_up_picture(m->size, 7);

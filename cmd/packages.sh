@@ -1,7 +1,7 @@
 # Sourced by demo.sh and the tests: installs Debian or Ubuntu packages that are missing.
 
 build_packages="build-essential cmake ninja-build pkg-config git ca-certificates file
-    libdnnl-dev liblbfgs-dev libpng-dev libjpeg-dev libexif-dev libzimg-dev
+    libdnnl-dev liblbfgs-dev libpng-dev libjpeg-dev libexif-dev liblcms2-dev libwebp-dev libtiff-dev libheif-dev libzimg-dev
     libopenmpi-dev openmpi-bin libssl-dev libhdf5-dev libcurl4-openssl-dev libjansson-dev libcsv-dev libyaml-dev
     libcairo2-dev libfontconfig-dev fonts-dejavu-core zlib1g-dev"
 

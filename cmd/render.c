@@ -484,6 +484,12 @@ static void on_ready(void *context, double target_seconds)
     leash_say("ready %.6g", target_seconds);
 }
 
+static void on_note(void *context, const char *path, const char *note)
+{
+    struct work *work = context;
+    progress_say(&work->progress, "  note     %s: %s", path, note);
+}
+
 /* Whoever holds the leash is told often enough to show a live line. */
 static void tell_row(struct work *work, const struct history *history)
 {
@@ -691,6 +697,7 @@ static int act(struct work *work, struct error *err)
                                                .on_row = on_row,
                                                .on_state = on_state},
                                  .on_ready = on_ready,
+                                 .on_note = on_note,
                                  .on_handover = on_handover};
     work->checkpoint_written = clock_seconds();
     TRY(render_picture(&work->params, &work->plan, &work->weights, &work->going_on.state,
@@ -736,6 +743,28 @@ static void say_done_before(struct work *work)
         printf("already done: %s (--fresh renders it again)\n", work->outputs.picture);
 }
 
+static void print_note(const struct work *work, const char *path, const struct image_notes *notes)
+{
+    if (notes->text[0] && !work->params.quiet)
+        printf("  note     %s: %s\n", path, notes->text);
+}
+
+/* The pictures are read, since a header promises nothing of the pixels. */
+static int act_dry(const struct work *work, struct error *err)
+{
+    struct start_notes notes = {0};
+    const struct params *p = &work->params;
+    int status = start_look(p, &notes, err);
+    if (status != 0)
+        return status;
+    print_plan(work, stdout);
+    print_note(work, p->content, &notes.content);
+    print_note(work, p->style, &notes.style);
+    print_note(work, p->init, &notes.init);
+    print_guess(work, stdout);
+    return 0;
+}
+
 static int run(int argc, char **argv, struct work *work, struct error *err)
 {
     int status = 0;
@@ -749,10 +778,9 @@ static int run(int argc, char **argv, struct work *work, struct error *err)
     TRY(prepare(argc, argv, work, err));
     if (work->done_before)
         say_done_before(work);
-    else if (work->params.dry_run) {
-        print_plan(work, stdout);
-        print_guess(work, stdout);
-    } else
+    else if (work->params.dry_run)
+        TRY(act_dry(work, err));
+    else
         TRY(act(work, err));
     leash_say("done");
 done:

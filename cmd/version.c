@@ -3,6 +3,7 @@
 #include "commit.h"
 #include "conv.h"
 #include "fetch.h"
+#include "image.h"
 #include "mapped.h"
 #include "numerics.h"
 #include "result.h"
@@ -22,6 +23,20 @@ static void print_engines(void)
             printf("                 %s: needs %s\n", list[i].name, list[i].missing);
 }
 
+static void print_formats(void)
+{
+    struct image_format_info list[IMAGE_FORMATS];
+    image_formats(list);
+    printf("pictures        ");
+    for (int i = 0, said = 0; i < IMAGE_FORMATS; i++)
+        if (!list[i].missing)
+            printf("%s%s", said++ ? ", " : " ", list[i].name);
+    putchar('\n');
+    for (int i = 0; i < IMAGE_FORMATS; i++)
+        if (list[i].missing)
+            printf("                 %s: needs %s\n", list[i].name, list[i].library);
+}
+
 void print_version(void)
 {
     struct library list[LIBRARIES_CORE];
@@ -29,6 +44,7 @@ void print_version(void)
     printf("atelier %s (commit %s)\n", ATELIER_VERSION, ATELIER_COMMIT);
     printf("instruction set  %s\n", numerics_instruction_set());
     print_engines();
+    print_formats();
     printf("processors       %d for this process\n", threads_available());
     for (int i = 0; i < LIBRARIES_CORE; i++)
         printf("%-16s %s\n", list[i].name, list[i].version);

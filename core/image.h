@@ -1,4 +1,4 @@
-/* Pictures in and out: PNG and JPEG files, resampling, and the PNG that a render leaves.
+/* Pictures in and out: files of many formats, resampling, and the picture that a render leaves.
  * Formats are recognised by content, never by name. */
 #ifndef ATELIER_IMAGE_H
 #define ATELIER_IMAGE_H
@@ -15,16 +15,46 @@ struct image {
     uint8_t *rgb;
 };
 
-/* Size of the picture in a file as image_read would give it (EXIF orientation applied), from its
- * header alone. Errors: as image_read, as far as a header can tell. */
-int image_probe(const char *path, int *width, int *height, struct error *err);
+/* A picture's sides in px as image_read would give them, and the most memory that reading it
+ * takes, the picture itself included. */
+struct image_size {
+    int width, height;
+    uint64_t read_bytes; /* 0: not known, 3 bytes a pixel */
+};
 
-/* Reads a PNG (any colour type and depth: grey, palette, 16 bit; gAMA honoured, else taken as sRGB;
- * alpha composited over white in sRGB space) or a JPEG (grey, YCbCr or RGB, 8 bits, sequential or
- * progressive; EXIF orientation applied). Colour profiles are not applied. Sides are 1..65535 px.
- * Errors: E_INPUT, naming the file: missing, a folder, a device, empty, no picture, truncated,
- * corrupt, CMYK; E_ENVIRONMENT: no memory, a read that fails. On error *out is untouched. */
-int image_read(const char *path, struct image *out, struct error *err);
+/* What a reader decided that a person may want to know of: "no end marker; all rows are there".
+ * Several are joined by "; ". {0} is none. */
+struct image_notes {
+    char text[512];
+};
+
+/* Adds one, unless it is there already. notes may be NULL: nobody wants them. */
+__attribute__((format(printf, 2, 3))) void image_note(struct image_notes *notes, const char *format,
+                                                      ...);
+
+/* What can be read, and what this build lacks. */
+struct image_format_info {
+    const char *name;    /* "WebP" */
+    const char *library; /* "libwebp" */
+    bool missing;
+    char version[32]; /* of the library; "" if missing */
+};
+enum { IMAGE_FORMATS = 5 };
+void image_formats(struct image_format_info list[IMAGE_FORMATS]);
+
+/* Of the picture in a file, from its header alone. Errors: as image_read, as far as a header can
+ * tell. */
+int image_probe(const char *path, struct image_size *size, struct error *err);
+
+/* Reads a picture: PNG and JPEG of every kind, and WebP, TIFF, HEIC and AVIF where this build has
+ * their libraries (image_formats). It comes out as a person sees it: turned as EXIF or XMP say,
+ * in sRGB whatever profile or code it came with, over white where it is transparent. Samples that
+ * are sRGB already, or say nothing, stay as they are. A file from which no row is missing is read,
+ * whatever else is wrong with it. Sides are 1..65535 px. notes may be NULL.
+ * Errors: E_INPUT, naming the file: missing, a folder, a device, empty, no picture, of a format
+ * that is not read here, truncated, corrupt; E_ENVIRONMENT: no memory, a read that fails. On error
+ * *out is untouched. */
+int image_read(const char *path, struct image *out, struct image_notes *notes, struct error *err);
 
 void image_release(struct image *image);
 
@@ -33,6 +63,11 @@ void image_release(struct image *image);
  * The same bits on any processor of an architecture. Errors: E_ENVIRONMENT (no memory).
  * Checked by: resize_matches_plain_lanczos */
 int image_resize(const struct image *image, int width, int height, float *rgb, struct error *err);
+
+/* About what image_resize takes beside its picture and its result to make a picture a good deal
+ * smaller. (zimg may take a picture or two in floats where a side hardly changes, or grows.)
+ * Checked by: resize_takes_the_memory_that_is_said */
+uint64_t image_resize_bytes(int width, int height, int to_width, int to_height);
 
 /* The size at which the longer side is `longer` px and the aspect is kept, rounded to nearest, half
  * up, each side >= 1. */

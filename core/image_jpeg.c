@@ -1,25 +1,45 @@
 /* JPEG through libjpeg. Its warnings of missing or damaged data are errors here: it would paint
- * grey over what is lost. The EXIF orientation is applied while the rows come in. */
+ * grey over what is lost. What is wrong once every row is known to be sound is not: the entropy
+ * coder says so when it runs out of bits, whatever stands behind its last row. */
 #include "image_file.h"
 
 #include <jerror.h>
 #include <jpeglib.h>
-#include <libexif/exif-data.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { APP1 = JPEG_APP0 + 1, MARKER_MAX_BYTES = 0xffff };
+#define TEXT(x)    #x
+#define AS_TEXT(x) TEXT(x)
+
+enum {
+    APP1 = JPEG_APP0 + 1,
+    APP2 = JPEG_APP0 + 2,
+    MARKER_MAX_BYTES = 0xffff,
+    SCANS_MAX = 500,         /* of a progressive file; 10 are usual, and each takes time */
+    BLOCK_PX = 8,            /* and */
+    PX_PER_BYTE_MAX = 64 * 8 /* a block takes one bit at least */
+};
 
 struct decoder {
     struct image_file *file;
     struct jpeg_decompress_struct jpeg;
     struct jpeg_error_mgr manager;
+    struct jpeg_progress_mgr monitor;
     jmp_buf escape;
     int cause; /* libjpeg's message code */
     char words[JMSG_LENGTH_MAX];
-    int width, height, orientation; /* as shown */
-    uint8_t *row, *pixels;          /* freed by decoder_close */
+    bool cut, odd;   /* it warned: no end marker; something harmless */
+    bool lost;       /* it warned of something that is not harmless */
+    bool too_many;   /* scans */
+    bool at_profile; /* whose pieces may be warned of; the message's number depends on a build */
+    unsigned seen;   /* components in a scan, one bit each */
+    JDIMENSION rows; /* that are sound */
+    struct image_exif exif;
+    struct image_form form;
+    struct image_canvas canvas; /* these are freed by decoder_close: */
+    uint8_t *row;
+    JOCTET *profile;
 };
 
 static void escape(j_common_ptr common)
@@ -30,17 +50,43 @@ static void escape(j_common_ptr common)
     longjmp(d->escape, 1);
 }
 
-/* level: -1 warning, 0 and above trace. */
+/* level: -1 warning, 0 and above trace. Running out of file is told from running out of bits: the
+ * coder reads ahead. An arithmetic coder does not know when it is out of bits. */
 static void judge_message(j_common_ptr common, int level)
 {
-    int code = common->err->msg_code;
-    int harmless = code == JWRN_EXTRANEOUS_DATA || code == JWRN_ADOBE_XFORM ||
-                   code == JWRN_JFIF_MAJOR || code == JWRN_TOO_MUCH_DATA;
-    if (level < 0 && !harmless)
-        escape(common);
+    struct decoder *d = common->client_data;
+    if (level >= 0 || d->at_profile)
+        return;
+    switch (common->err->msg_code) {
+    case JWRN_JPEG_EOF:
+        d->cut = true;
+        if (!d->jpeg.arith_code || d->rows == d->jpeg.image_height)
+            return;
+        break;
+    case JWRN_EXTRANEOUS_DATA:
+    case JWRN_TOO_MUCH_DATA:
+        d->odd = true;
+        return;
+    case JWRN_ADOBE_XFORM:
+    case JWRN_JFIF_MAJOR:
+        return;
+    }
+    d->lost = true;
+    escape(common);
 }
 
 static void say_nothing(j_common_ptr common) { (void)common; }
+
+/* Before each step of reading scans ahead: the last scan's header is known. */
+static void count_scans(j_common_ptr common)
+{
+    struct decoder *d = common->client_data;
+    for (int i = 0; i < d->jpeg.comps_in_scan; i++)
+        d->seen |= 1u << d->jpeg.cur_comp_info[i]->component_index;
+    d->too_many = d->jpeg.input_scan_number > SCANS_MAX;
+    if (d->too_many)
+        escape(common);
+}
 
 /* The file is sound, libjpeg just does not do it. */
 static int is_unsupported(int cause)
@@ -59,98 +105,182 @@ static int is_unsupported(int cause)
     return 0;
 }
 
+static const char way_on[] = "get it again from where it came, or open it in a picture editor and "
+                             "save what is left of it";
+
 static int explain(const struct decoder *d, struct error *err)
 {
     const char *path = d->file->path;
     if (ferror(d->file->stream))
         return fail_errno(err, "cannot read '%s'", path);
     if (d->cause == JERR_OUT_OF_MEMORY)
-        return fail(err, E_ENVIRONMENT, "not enough memory to read '%s'", path);
-    if (d->cause == JWRN_JPEG_EOF || d->cause == JERR_INPUT_EOF)
-        return fail(err, E_INPUT, "'%s' is truncated", path);
+        return image_fail_memory(d->file, err);
+    if (d->too_many)
+        return fail(err, E_INPUT, "'%s' has more than %d scans: save it anew", path, SCANS_MAX);
+    if ((d->cut || d->cause == JERR_INPUT_EOF) && d->rows > 0)
+        return fail(err, E_INPUT, "'%s' is truncated after row %u of %u: %s", path, d->rows,
+                    d->jpeg.image_height, way_on);
+    if (d->cut || d->cause == JERR_INPUT_EOF)
+        return fail(err, E_INPUT, "'%s' is truncated: %s", path, way_on);
     if (is_unsupported(d->cause))
         return fail(err, E_INPUT, "cannot read '%s': %s; convert it to an 8-bit RGB JPEG or PNG",
                     path, d->words);
-    return fail(err, E_INPUT, "'%s' is corrupt: %s", path, d->words);
+    return fail(err, E_INPUT, "'%s' is corrupt: %s; %s", path, d->words, way_on);
 }
 
-/* 1 where there is none, or none that makes sense. */
-static int orientation_of(const struct jpeg_marker_struct *marker)
+/* --- the header --- */
+
+static bool begins(const struct jpeg_marker_struct *marker, const char *words, size_t bytes)
 {
-    int orientation = 1;
-    while (marker && !(marker->marker == APP1 && marker->data_length > 6 &&
-                       memcmp(marker->data, "Exif\0", 6) == 0))
-        marker = marker->next;
-    ExifData *exif = marker ? exif_data_new_from_data(marker->data, marker->data_length) : NULL;
-    ExifEntry *entry =
-        exif ? exif_content_get_entry(exif->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION) : NULL;
-    if (entry && entry->format == EXIF_FORMAT_SHORT && entry->size >= 2)
-        orientation = exif_get_short(entry->data, exif_data_get_byte_order(exif));
-    exif_data_unref(exif);
-    return orientation >= 1 && orientation <= 8 ? orientation : 1;
+    return marker->marker == APP1 && marker->data_length > bytes &&
+           memcmp(marker->data, words, bytes) == 0;
+}
+
+static void read_markers(struct decoder *d)
+{
+    static const char exif[] = "Exif\0", xmp[] = "http://ns.adobe.com/xap/1.0/";
+    for (const struct jpeg_marker_struct *m = d->jpeg.marker_list; m; m = m->next) {
+        if (begins(m, exif, sizeof exif))
+            image_exif_read(&d->exif, m->data, m->data_length);
+        else if (begins(m, xmp, sizeof xmp))
+            image_xmp_read(&d->exif, (const char *)m->data, m->data_length);
+    }
+}
+
+static bool is_cmyk(const struct decoder *d)
+{
+    return d->jpeg.jpeg_color_space == JCS_CMYK || d->jpeg.jpeg_color_space == JCS_YCCK;
+}
+
+static int check_plausible(const struct decoder *d, struct error *err)
+{
+    uint64_t pixels = (uint64_t)d->jpeg.image_width * d->jpeg.image_height;
+    if (d->jpeg.arith_code || pixels / PX_PER_BYTE_MAX <= d->file->size_bytes)
+        return 0;
+    return fail(err, E_INPUT, "'%s' is truncated: it holds too little for its size in px",
+                d->file->path);
 }
 
 /* Reads the header. */
 static int decoder_open(struct decoder *d, struct error *err)
 {
     jpeg_create_decompress(&d->jpeg);
+    d->jpeg.progress = &d->monitor;
     jpeg_stdio_src(&d->jpeg, d->file->stream);
     jpeg_save_markers(&d->jpeg, APP1, MARKER_MAX_BYTES);
+    jpeg_save_markers(&d->jpeg, APP2, MARKER_MAX_BYTES);
     jpeg_read_header(&d->jpeg, TRUE);
     J_COLOR_SPACE colours = d->jpeg.jpeg_color_space;
-    if (colours == JCS_CMYK || colours == JCS_YCCK)
-        return fail(err, E_INPUT, "'%s' is a CMYK JPEG; convert it to RGB", d->file->path);
-    if (colours != JCS_GRAYSCALE && colours != JCS_YCbCr && colours != JCS_RGB)
+    if (colours != JCS_GRAYSCALE && colours != JCS_YCbCr && colours != JCS_RGB && !is_cmyk(d))
         return fail(err, E_INPUT, "'%s' is a JPEG of %d channels; convert it to RGB", d->file->path,
                     d->jpeg.num_components);
-    d->orientation = orientation_of(d->jpeg.marker_list);
-    int turned = d->orientation >= 5;
-    d->width = (int)(turned ? d->jpeg.image_height : d->jpeg.image_width);
-    d->height = (int)(turned ? d->jpeg.image_width : d->jpeg.image_height);
-    return image_check_sides(d->file, d->jpeg.image_width, d->jpeg.image_height, err);
+    read_markers(d);
+    d->form = (struct image_form){
+        .width = d->jpeg.image_width,
+        .height = d->jpeg.image_height,
+        .channels = is_cmyk(d)                 ? 4
+                    : colours == JCS_GRAYSCALE ? 1
+                                               : 3,
+        .sample_bytes = 1,
+        .orientation = image_exif_orientation(&d->exif),
+    };
+    return image_check_sides(d->file, d->form.width, d->form.height, err);
 }
 
-/* Puts row y of the file where it is shown.
- * Orientations 2 3 6 7 have the first pixel at the right, 3 4 7 8 at the bottom; from 5 on the
- * file's rows are the picture's columns. */
-static void place_row(const struct decoder *d, size_t y)
+/* --- the pixels --- */
+
+/* A profile comes in pieces, which must all be there. */
+static struct image_colour read_colour(struct decoder *d)
 {
-    int orientation = d->orientation;
-    ptrdiff_t right = 3, down = right * d->width;
-    ptrdiff_t start = 0;
-    if (orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7) {
-        start += down - right;
-        right = -right;
-    }
-    if (orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8) {
-        start += down * (d->height - 1);
-        down = -down;
-    }
-    ptrdiff_t by_x = orientation >= 5 ? down : right, by_y = orientation >= 5 ? right : down;
-    uint8_t *to = d->pixels + start + (ptrdiff_t)y * by_y;
-    for (size_t x = 0; x < d->jpeg.image_width; x++)
-        memcpy(to + (ptrdiff_t)x * by_x, d->row + 3 * x, 3);
+    unsigned bytes = 0;
+    struct image_colour colour = {0};
+    bool has_piece = false;
+    for (const struct jpeg_marker_struct *m = d->jpeg.marker_list; m; m = m->next)
+        has_piece |= m->marker == APP2 && m->data_length > 14 &&
+                     memcmp(m->data, "ICC_PROFILE", sizeof "ICC_PROFILE") == 0;
+    d->at_profile = true;
+    if (has_piece && !jpeg_read_icc_profile(&d->jpeg, &d->profile, &bytes))
+        bytes = 0;
+    d->at_profile = false;
+    if (has_piece)
+        colour = (struct image_colour){
+            .kind = COLOUR_PROFILE, .profile = d->profile, .profile_bytes = bytes};
+    else if (d->exif.adobe_rgb)
+        colour.kind = COLOUR_ADOBE_RGB;
+    return colour;
 }
 
-/* jpeg_finish_decompress reads on to the end marker, so that a file cut after its last row, or
- * between the scans of a progressive one, is noticed. */
-static int decode(struct decoder *d, struct error *err)
+/* A progressive file's scans refine each coefficient to its last bit, the others' hold each
+ * component once. */
+static bool has_all_scans(const struct decoder *d)
 {
-    int status = decoder_open(d, err);
-    if (status != 0)
-        return status;
-    status = image_allocate(d->file, (unsigned)d->width, (unsigned)d->height, 3, &d->pixels, err);
-    if (status != 0)
-        return status;
-    d->jpeg.out_color_space = JCS_RGB;
-    d->jpeg.dct_method = JDCT_ISLOW;
+    const struct jpeg_decompress_struct *jpeg = &d->jpeg;
+    for (int c = 0; c < jpeg->num_components; c++) {
+        if (!(d->seen & 1u << c))
+            return false;
+        for (int i = 0; jpeg->coef_bits && i < DCTSIZE2; i++)
+            if (jpeg->coef_bits[c][i] != 0)
+                return false;
+    }
+    return true;
+}
+
+static int start(struct decoder *d, struct error *err)
+{
+    (void)err;
     jpeg_start_decompress(&d->jpeg);
-    d->row = d->jpeg.mem->alloc_large((j_common_ptr)&d->jpeg, JPOOL_IMAGE,
-                                      3 * (size_t)d->jpeg.image_width);
-    for (JDIMENSION y = 0; y < d->jpeg.image_height; y++) {
-        jpeg_read_scanlines(&d->jpeg, &d->row, 1);
-        place_row(d, y);
+    return 0;
+}
+
+static int guarded(struct decoder *d, int (*work)(struct decoder *, struct error *),
+                   struct error *err);
+
+/* A file of several scans is read to its end here. What cannot be read behind its last scan is
+ * taken for the end. */
+static int read_scans(struct decoder *d, struct error *err)
+{
+    bool several = jpeg_has_multiple_scans(&d->jpeg);
+    struct error why = {0};
+    int status = guarded(d, start, &why);
+    if (status == E_INPUT && several && !d->lost && !d->too_many && has_all_scans(d)) {
+        d->jpeg.unread_marker = JPEG_EOI;
+        d->cut = true;
+        status = guarded(d, start, &why);
     }
+    if (status != 0)
+        return fail(err, status, "%s", why.message);
+    if (several && !has_all_scans(d) && (d->cut || !d->jpeg.progressive_mode))
+        return fail(err, E_INPUT, "'%s' is truncated: some of its scans are missing; %s",
+                    d->file->path, way_on);
+    return 0;
+}
+
+/* Adobe's programs store CMYK the other way round. */
+static void turn_inks(struct decoder *d)
+{
+    for (size_t i = 0; i < 4 * (size_t)d->form.width; i++)
+        d->row[i] = (uint8_t)(255 - d->row[i]);
+}
+
+static int read_rows(struct decoder *d, struct error *err)
+{
+    (void)err;
+    bool turned = is_cmyk(d) && d->jpeg.saw_Adobe_marker;
+    for (JDIMENSION y = 0; y < d->jpeg.image_height; y++) {
+        JSAMPROW row = d->row;
+        jpeg_read_scanlines(&d->jpeg, &row, 1);
+        if (turned)
+            turn_inks(d);
+        image_canvas_put(&d->canvas, 0, y, d->form.width, d->row);
+        d->rows = y + 1;
+    }
+    return 0;
+}
+
+/* Only to see how the file ends. */
+static int read_end(struct decoder *d, struct error *err)
+{
+    (void)err;
     jpeg_finish_decompress(&d->jpeg);
     return 0;
 }
@@ -159,42 +289,114 @@ static int decode(struct decoder *d, struct error *err)
 static int guarded(struct decoder *d, int (*work)(struct decoder *, struct error *),
                    struct error *err)
 {
-    d->jpeg.err = jpeg_std_error(&d->manager);
-    d->jpeg.client_data = d;
-    d->manager.error_exit = escape;
-    d->manager.emit_message = judge_message;
-    d->manager.output_message = say_nothing;
     if (setjmp(d->escape) != 0)
         return explain(d, err);
     return work(d, err);
 }
 
+static int decode(struct decoder *d, struct error *err)
+{
+    int status;
+    TRY(guarded(d, decoder_open, err));
+    TRY(check_plausible(d, err));
+    struct image_colour colour = read_colour(d);
+    TRY(image_canvas_begin(d->file, &d->form, &colour, &d->canvas, err));
+    TRY(image_allocate(d->file, d->form.width, 1, d->form.channels, &d->row, err));
+    d->jpeg.out_color_space = is_cmyk(d)              ? JCS_CMYK
+                              : d->form.channels == 1 ? JCS_GRAYSCALE
+                                                      : JCS_RGB;
+    d->jpeg.dct_method = JDCT_ISLOW;
+    TRY(read_scans(d, err));
+    TRY(guarded(d, read_rows, err));
+    if (guarded(d, read_end, NULL) != 0 || d->cut)
+        image_note(d->file->notes, "no end marker; all rows are there");
+    else if (d->odd)
+        image_note(d->file->notes, "bytes that belong nowhere were skipped; all rows are there");
+done:
+    return status;
+}
+
+/* --- as a format --- */
+
+static void decoder_begin(struct decoder *d)
+{
+    d->jpeg.err = jpeg_std_error(&d->manager);
+    d->jpeg.client_data = d;
+    d->manager.error_exit = escape;
+    d->manager.emit_message = judge_message;
+    d->manager.output_message = say_nothing;
+    d->monitor.progress_monitor = count_scans;
+}
+
 static void decoder_close(struct decoder *d)
 {
     jpeg_destroy_decompress(&d->jpeg);
-    free(d->pixels);
+    image_canvas_release(&d->canvas);
+    free(d->row);
+    free(d->profile);
 }
 
-int image_jpeg_probe(struct image_file *file, int *width, int *height, struct error *err)
+/* Several scans meet in memory as coefficients of two bytes. */
+static uint64_t coefficient_bytes(const struct decoder *d)
+{
+    uint64_t bytes = 0;
+    if (!jpeg_has_multiple_scans((j_decompress_ptr)(uintptr_t)&d->jpeg))
+        return 0;
+    for (int c = 0; c < d->jpeg.num_components; c++) {
+        const jpeg_component_info *component = &d->jpeg.comp_info[c];
+        uint64_t across = d->jpeg.image_width * (uint64_t)component->h_samp_factor;
+        uint64_t down = d->jpeg.image_height * (uint64_t)component->v_samp_factor;
+        across = (across / (uint64_t)d->jpeg.max_h_samp_factor / BLOCK_PX + 2) * BLOCK_PX;
+        down = (down / (uint64_t)d->jpeg.max_v_samp_factor / BLOCK_PX + 2) * BLOCK_PX;
+        bytes += across * down * sizeof(JCOEF);
+    }
+    return bytes;
+}
+
+/* libjpeg's rows of blocks and of samples on their way to pixels. */
+static uint64_t strip_bytes(const struct decoder *d)
+{
+    return 64 * (uint64_t)d->jpeg.image_width * (uint64_t)d->jpeg.num_components;
+}
+
+static int probe(struct image_file *file, struct image_size *size, struct error *err)
 {
     struct decoder d = {.file = file};
+    decoder_begin(&d);
     int status = guarded(&d, decoder_open, err);
-    if (status == 0) {
-        *width = d.width;
-        *height = d.height;
-    }
+    if (status == 0)
+        *size = image_form_size(&d.form, coefficient_bytes(&d) + strip_bytes(&d));
     decoder_close(&d);
     return status;
 }
 
-int image_jpeg_read(struct image_file *file, struct image *out, struct error *err)
+static int read_picture(struct image_file *file, struct image *out, struct error *err)
 {
     struct decoder d = {.file = file};
-    int status = guarded(&d, decode, err);
-    if (status == 0) {
-        *out = (struct image){d.width, d.height, d.pixels};
-        d.pixels = NULL;
-    }
+    decoder_begin(&d);
+    int status = decode(&d, err);
+    if (status == 0)
+        image_canvas_end(&d.canvas, out);
     decoder_close(&d);
     return status;
 }
+
+static bool recognises(const uint8_t *head, size_t got)
+{
+    return image_begins_with(head, got, "\xff\xd8\xff", 3);
+}
+
+static void version(char *text, size_t size)
+{
+    snprintf(text, size, "%s", AS_TEXT(LIBJPEG_TURBO_VERSION));
+}
+
+const struct image_format image_format_jpeg = {
+    .name = "JPEG",
+    .kind = "a JPEG picture",
+    .library = "libjpeg-turbo",
+    .recognises = recognises,
+    .probe = probe,
+    .read = read_picture,
+    .version = version,
+};

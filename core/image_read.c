@@ -1,5 +1,5 @@
 /* Opening a picture: what kind of file it is, by its first bytes, and clear words for all that it
- * can be instead of a PNG or a JPEG. */
+ * can be instead of a picture that is read here. */
 #include "image_file.h"
 
 #include <ctype.h>
@@ -13,16 +13,9 @@
 
 enum { MAX_SIDE_PX = 65535, HEAD_BYTES = 512 };
 
-struct format {
-    int (*probe)(struct image_file *, int *, int *, struct error *);
-    int (*read)(struct image_file *, struct image *, struct error *);
-    const char *magic;
-    size_t length;
-};
-
-static const struct format formats[] = {
-    {image_png_probe, image_png_read, "\x89PNG\r\n\x1a\n", 8},
-    {image_jpeg_probe, image_jpeg_read, "\xff\xd8\xff", 3},
+static const struct image_format *const formats[IMAGE_FORMATS] = {
+    &image_format_png,  &image_format_jpeg, &image_format_webp,
+    &image_format_tiff, &image_format_heif,
 };
 
 /* What people take for a picture that this program can read. */
@@ -34,17 +27,6 @@ static const struct {
 } other_formats[] = {
     {0, "GIF87a", 6, "a GIF picture"},
     {0, "GIF89a", 6, "a GIF picture"},
-    {8, "WEBP", 4, "a WebP picture"},
-    {0, "II*\0", 4, "a TIFF picture"},
-    {0, "MM\0*", 4, "a TIFF picture"},
-    {0, "II+\0", 4, "a TIFF picture"},
-    {0, "MM\0+", 4, "a TIFF picture"},
-    {4, "ftypheic", 8, "a HEIC picture"},
-    {4, "ftypheix", 8, "a HEIC picture"},
-    {4, "ftyphevc", 8, "a HEIC picture"},
-    {4, "ftypmif1", 8, "a HEIC picture"},
-    {4, "ftypmsf1", 8, "a HEIC picture"},
-    {4, "ftypavif", 8, "an AVIF picture"},
     {4, "jP  \r\n\x87\n", 8, "a JPEG 2000 picture"},
     {4, "JXL \r\n\x87\n", 8, "a JPEG XL picture"},
     {0, "\xff\x0a", 2, "a JPEG XL picture"},
@@ -53,7 +35,6 @@ static const struct {
     {0, "%PDF-", 5, "a PDF document"},
 };
 
-enum { COUNT_FORMATS = sizeof formats / sizeof *formats };
 enum { COUNT_OTHER = sizeof other_formats / sizeof *other_formats };
 
 static int has_at(const char *head, size_t got, size_t offset, const char *magic, size_t length)
@@ -105,24 +86,47 @@ static int fail_unknown(const char *path, const char *head, size_t got, struct e
                 *guess ? "; it looks like " : "", guess);
 }
 
-/* A file shorter than a magic number may be the beginning of one: its reader says so. */
-static int sniff(struct image_file *file, const struct format **format, struct error *err)
+static int fail_missing(const char *path, const struct image_format *format, struct error *err)
 {
-    char head[HEAD_BYTES];
+    return fail(err, E_INPUT,
+                "'%s' is %s, and this build of atelier lacks %s: convert it to PNG or JPEG, or "
+                "build again with the package %s",
+                path, format->kind, format->library, format->package);
+}
+
+bool image_begins_with(const uint8_t *head, size_t got, const char *magic, size_t length)
+{
+    return memcmp(head, magic, got < length ? got : length) == 0;
+}
+
+/* A file shorter than a magic number may be the beginning of one: its reader says so. */
+static int sniff(struct image_file *file, const struct image_format **format, struct error *err)
+{
+    uint8_t head[HEAD_BYTES];
     size_t got = fread(head, 1, sizeof head, file->stream);
     if (ferror(file->stream))
         return fail_errno(err, "cannot read '%s'", file->path);
     if (got == 0)
         return fail(err, E_INPUT, "'%s' is empty", file->path);
     rewind(file->stream);
-    for (int i = 0; i < COUNT_FORMATS; i++) {
-        size_t length = got < formats[i].length ? got : formats[i].length;
-        if (memcmp(head, formats[i].magic, length) == 0) {
-            *format = &formats[i];
-            return 0;
-        }
+    for (int i = 0; i < IMAGE_FORMATS; i++) {
+        if (!formats[i]->recognises(head, got))
+            continue;
+        *format = formats[i];
+        return formats[i]->probe ? 0 : fail_missing(file->path, formats[i], err);
     }
-    return fail_unknown(file->path, head, got, err);
+    return fail_unknown(file->path, (const char *)head, got, err);
+}
+
+void image_formats(struct image_format_info list[IMAGE_FORMATS])
+{
+    for (int i = 0; i < IMAGE_FORMATS; i++) {
+        list[i] = (struct image_format_info){.name = formats[i]->name,
+                                             .library = formats[i]->library,
+                                             .missing = !formats[i]->probe};
+        if (formats[i]->version)
+            formats[i]->version(list[i].version, sizeof list[i].version);
+    }
 }
 
 /* Whether the person named the wrong thing, or the machine is in trouble. */
@@ -157,52 +161,53 @@ static int file_open(const char *path, struct image_file *file, struct error *er
         return status;
     }
     file->path = path;
-    file->size_bytes = info.st_size;
+    file->size_bytes = (uint64_t)info.st_size;
     return 0;
 }
 
-int image_check_sides(const struct image_file *file, unsigned width, unsigned height,
+int image_check_sides(const struct image_file *file, uint64_t width, uint64_t height,
                       struct error *err)
 {
     if (width >= 1 && height >= 1 && width <= MAX_SIDE_PX && height <= MAX_SIDE_PX)
         return 0;
-    return fail(err, E_INPUT, "'%s' is %u x %u px; each side must be 1..%d px", file->path, width,
-                height, MAX_SIDE_PX);
+    return fail(err, E_INPUT, "'%s' is %llu x %llu px; each side must be 1..%d px", file->path,
+                (unsigned long long)width, (unsigned long long)height, MAX_SIDE_PX);
 }
 
-int image_allocate(const struct image_file *file, unsigned width, unsigned height, size_t channels,
-                   uint8_t **pixels, struct error *err)
+int image_file_bytes(const struct image_file *file, uint8_t **bytes, struct error *err)
 {
-    size_t bytes;
-    uint8_t *memory = NULL;
-    if (!__builtin_mul_overflow((size_t)width, (size_t)height, &bytes) &&
-        !__builtin_mul_overflow(bytes, channels, &bytes))
-        memory = malloc(bytes);
-    if (!memory)
-        return fail(err, E_ENVIRONMENT, "not enough memory for '%s' (%u x %u px)", file->path,
-                    width, height);
-    *pixels = memory;
-    return 0;
+    uint8_t *made = malloc(file->size_bytes);
+    if (!made)
+        return image_fail_memory(file, err);
+    size_t got = fread(made, 1, file->size_bytes, file->stream);
+    if (got == file->size_bytes) {
+        *bytes = made;
+        return 0;
+    }
+    free(made);
+    if (ferror(file->stream))
+        return fail_errno(err, "cannot read '%s'", file->path);
+    return fail(err, E_INPUT, "'%s' is truncated: it has become shorter meanwhile", file->path);
 }
 
-int image_probe(const char *path, int *width, int *height, struct error *err)
+int image_probe(const char *path, struct image_size *size, struct error *err)
 {
-    const struct format *format;
+    const struct image_format *format;
     struct image_file file = {0};
     int status;
     TRY(file_open(path, &file, err));
     TRY(sniff(&file, &format, err));
-    TRY(format->probe(&file, width, height, err));
+    TRY(format->probe(&file, size, err));
 done:
     if (file.stream)
         fclose(file.stream);
     return status;
 }
 
-int image_read(const char *path, struct image *out, struct error *err)
+int image_read(const char *path, struct image *out, struct image_notes *notes, struct error *err)
 {
-    const struct format *format;
-    struct image_file file = {0};
+    const struct image_format *format;
+    struct image_file file = {.notes = notes};
     int status;
     TRY(file_open(path, &file, err));
     TRY(sniff(&file, &format, err));

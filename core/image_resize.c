@@ -166,6 +166,20 @@ done:
     return status;
 }
 
+/* zimg asks for rows in powers of two, as many as its filter is high, and some of scratch. */
+uint64_t image_resize_bytes(int width, int height, int to_width, int to_height)
+{
+    const uint64_t scratch_rows = 8;
+    double ratio = height > to_height ? (double)height / to_height : 1;
+    uint64_t high = (uint64_t)ceil(2 * LANCZOS_LOBES * ratio) + 2, rows = 8;
+    uint64_t wide = (uint64_t)(width > to_width ? width : to_width);
+    while (rows < high && rows < (uint64_t)height)
+        rows *= 2;
+    rows = rows < (uint64_t)height ? rows : (uint64_t)height;
+    uint64_t scratch = scratch_rows * wide + high * (uint64_t)to_width;
+    return sizeof(float) * (PLANES * rows * (uint64_t)width + scratch);
+}
+
 static int scale_side(int side, int longer, int longest)
 {
     int64_t scaled = (2 * (int64_t)side * longer + longest) / (2 * (int64_t)longest);

@@ -1,6 +1,7 @@
 #include "numerics.h"
 
 #include "conv.h"
+#include "image.h"
 #include "kernels.h"
 #if ATELIER_ONEDNN
 #include "onednn.h"
@@ -12,6 +13,7 @@
 /* jpeglib.h wants stdio.h first. */
 #include <jpeglib.h>
 #include <lbfgs.h>
+#include <lcms2.h>
 #include <openssl/crypto.h>
 #include <png.h>
 #include <zimg.h>
@@ -34,6 +36,20 @@ static void set(struct library *library, const char *name, const char *version)
     snprintf(library->version, sizeof library->version, "%s", version);
 }
 
+/* lcms2, and the libraries of the formats that a build may lack. */
+static void set_picture_libraries(struct library *list)
+{
+    struct image_format_info formats[IMAGE_FORMATS];
+    int version = cmsGetEncodedCMMversion();
+    char lcms[32];
+    snprintf(lcms, sizeof lcms, "%d.%d", version / 1000, version % 1000 / 10);
+    set(list++, "lcms2", lcms);
+    image_formats(formats);
+    for (int i = 2; i < IMAGE_FORMATS; i++) /* after PNG and JPEG */
+        set(list++, formats[i].library,
+            formats[i].missing ? "none in this build" : formats[i].version);
+}
+
 void libraries_core(struct library list[LIBRARIES_CORE])
 {
     unsigned major = 0, minor = 0, micro = 0;
@@ -47,6 +63,7 @@ void libraries_core(struct library list[LIBRARIES_CORE])
     set(&list[3], "libjpeg-turbo", AS_TEXT(LIBJPEG_TURBO_VERSION));
     set(&list[4], "OpenSSL", OpenSSL_version(OPENSSL_VERSION_STRING));
     set(&list[5], "oneDNN", onednn);
+    set_picture_libraries(list + 6);
 }
 
 /* What computes in that arithmetic, if a render of that precision does. */

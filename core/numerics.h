@@ -9,7 +9,7 @@ struct library {
     char name[24];
     char version[96];
 };
-enum { LIBRARIES_CORE = 6 };
+enum { LIBRARIES_CORE = 10 };
 void libraries_core(struct library list[LIBRARIES_CORE]);
 
 /* Raised with every change to the program after which the same parameters give other bytes. */

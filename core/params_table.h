@@ -9,8 +9,8 @@
  *   range    ANY, AT_LEAST(x), ABOVE(x), BETWEEN(x, y), ONE_OF("a b c"); WORDS("a b") or a file
  */
 /* clang-format off */
-JOB(content,            PATH,   NULL,       ANY,             "",      "picture whose content is kept (PNG or JPEG)")
-JOB(style,              PATH,   NULL,       ANY,             "",      "picture whose style is carried over (PNG or JPEG)")
+JOB(content,            PATH,   NULL,       ANY,             "",      "picture whose content is kept (PNG, JPEG, WebP, TIFF, HEIC, AVIF)")
+JOB(style,              PATH,   NULL,       ANY,             "",      "picture whose style is carried over (of the same formats)")
 JOB(weights,            TEXT,   "builtin",  WORDS("builtin random"), "",      "VGG-19: builtin (trained), random:SEED (untrained), a published file's name, or a file")
 JOB(weights_convention, CHOICE, "auto",     ONE_OF("auto caffe torchvision"), "", "input convention of the weight file, where the file cannot tell")
 JOB(preset,             CHOICE, "balanced", ONE_OF("balanced keras gdl gatys johnson"), "", "loss formulas and the defaults that belong to them")

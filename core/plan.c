@@ -21,17 +21,23 @@ static int check_side(const char *what, int width, int height, struct error *err
                 what, width, height, SIDE_MIN, width < 1000 && height < 1000 ? "; raise size" : "");
 }
 
-/* What decoding a picture takes counts towards the plan's memory. */
-static int check_file(const char *path, struct image_size size, struct plan *plan,
-                      struct error *err)
+static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+static int check_file(const char *path, struct image_size size, struct error *err)
 {
     if (size.width < SIDE_MIN || size.height < SIDE_MIN)
         return fail(err, E_INPUT, "'%s' is %d x %d px: it needs at least %d px on each side", path,
                     size.width, size.height, SIDE_MIN);
-    uint64_t bytes = 3 * (uint64_t)size.width * (uint64_t)size.height;
-    if (bytes > plan->decoded_bytes)
-        plan->decoded_bytes = bytes;
     return 0;
+}
+
+/* Reading a picture and resizing it to width x height counts towards the plan's memory. */
+static void count_file(struct image_size size, int width, int height, struct plan *plan)
+{
+    uint64_t picture = 3 * (uint64_t)size.width * (uint64_t)size.height;
+    uint64_t resizing = picture + image_resize_bytes(size.width, size.height, width, height);
+    plan->decoded_bytes = larger(plan->decoded_bytes, picture);
+    plan->reading_bytes = larger(plan->reading_bytes, larger(size.read_bytes, resizing));
 }
 
 static const char init_context[] = "init (neither content, style nor noise): ";
@@ -39,11 +45,10 @@ static const char init_context[] = "init (neither content, style nor noise): ";
 static int probe_sizes(const struct params *params, struct plan_sizes *sizes, struct error *err)
 {
     int status = 0;
-    TRY(image_probe(params->content, &sizes->content.width, &sizes->content.height, err));
-    if (init_is_file(params->init) &&
-        (status = image_probe(params->init, &sizes->init.width, &sizes->init.height, err)) != 0)
+    TRY(image_probe(params->content, &sizes->content, err));
+    if (init_is_file(params->init) && (status = image_probe(params->init, &sizes->init, err)) != 0)
         return fail_context(err, init_context);
-    TRY(image_probe(params->style, &sizes->style.width, &sizes->style.height, err));
+    TRY(image_probe(params->style, &sizes->style, err));
 done:
     return status;
 }
@@ -53,15 +58,14 @@ static int plan_sides(const struct params *params, const struct plan_sizes *size
 {
     int status = 0, longer = (int)params->size;
     struct image_size content = sizes->content, style = sizes->style;
-    TRY(check_file(params->content, content, plan, err));
+    TRY(check_file(params->content, content, err));
     if (longer == 0)
         longer = content.width > content.height ? content.width : content.height;
     image_fit(content.width, content.height, longer, &plan->width, &plan->height);
     TRY(check_side("the picture", plan->width, plan->height, err));
-    if (init_is_file(params->init) &&
-        (status = check_file(params->init, sizes->init, plan, err)) != 0)
+    if (init_is_file(params->init) && (status = check_file(params->init, sizes->init, err)) != 0)
         return fail_context(err, init_context);
-    TRY(check_file(params->style, style, plan, err));
+    TRY(check_file(params->style, style, err));
     double style_longer = (double)longer * params->style_scale;
     if (!(style_longer < 65536))
         return fail(err, E_INPUT,
@@ -70,6 +74,10 @@ static int plan_sides(const struct params *params, const struct plan_sizes *size
     image_fit(style.width, style.height, (int)(style_longer + 0.5), &plan->style_width,
               &plan->style_height);
     TRY(check_side("the style image", plan->style_width, plan->style_height, err));
+    count_file(content, plan->width, plan->height, plan);
+    count_file(style, plan->style_width, plan->style_height, plan);
+    if (init_is_file(params->init))
+        count_file(sizes->init, plan->width, plan->height, plan);
     plan->margin = (int)params->margin;
     if (plan->margin >= plan->width || plan->margin >= plan->height)
         return fail(err, E_INPUT,
@@ -189,8 +197,6 @@ enum saving plan_saving(const struct plan *plan)
     return network_saving(plan->full_height, plan->full_width);
 }
 
-static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
-
 /* The network's weights as they came. */
 static uint64_t plain_weight_bytes(const struct plan *plan)
 {
@@ -212,7 +218,7 @@ static uint64_t run_bytes(const struct params *params, const struct plan *plan,
     uint64_t images = sizeof(float) * ((uint64_t)values + 3 * (uint64_t)plan->style_width *
                                                               (uint64_t)plan->style_height);
     uint64_t most = larger(
-        images + larger(plan->decoded_bytes, objective_capture_bytes(params, plan, arithmetic)),
+        images + larger(plan->reading_bytes, objective_capture_bytes(params, plan, arithmetic)),
         objective_bytes(params, plan, arithmetic) + optimiser_bytes(params, values));
     return network_bytes(plan->convs, arithmetic, plan_saving(plan)) +
            larger(plain, (kept_on ? plain : 0) + most);
@@ -286,10 +292,10 @@ int plan_check_memory(const struct params *params, const struct plan *plan, uint
     if (size > 0)
         snprintf(advice, sizeof advice, "size %d would fit, with %d %% of that to spare", size,
                  SPARE_PERCENT);
-    else if (plan->decoded_bytes > available / 2)
+    else if (plan->reading_bytes > available / 2)
         snprintf(advice, sizeof advice,
                  "no size fits, since reading the larger image takes %.1f GB: make it smaller",
-                 (double)plan->decoded_bytes * 1e-9);
+                 (double)plan->reading_bytes * 1e-9);
     else
         snprintf(advice, sizeof advice, "not even the smallest picture fits");
     return fail(err, E_INPUT,

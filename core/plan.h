@@ -4,6 +4,7 @@
 
 #include "conv.h"
 #include "error.h"
+#include "image.h"
 #include "layer_list.h"
 #include "params.h"
 #include <stdint.h>
@@ -17,16 +18,14 @@ struct plan {
     struct layer taps[2 * LAYERS_MAX]; /* both, in network order, each once */
     int tap_count;
     int convs;              /* of VGG-19's 16 */
-    uint64_t decoded_bytes; /* of the larger image file, as read */
+    uint64_t decoded_bytes; /* of the larger picture, as read */
+    uint64_t reading_bytes; /* the most that reading and resizing one takes */
     uint64_t memory_bytes;  /* estimated peak of the process */
     double flop;            /* of the convolutions and Gram matrices of one evaluation */
     double target_flop;     /* of the forward passes before the first evaluation */
 };
 
-/* Sizes of the image files that a render reads, in px, as image_probe gives them. */
-struct image_size {
-    int width, height;
-};
+/* Sizes of the image files that a render reads, as image_probe gives them. */
 struct plan_sizes {
     struct image_size content, style;
     struct image_size init; /* used only where init names a file */

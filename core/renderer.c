@@ -3,16 +3,28 @@
 #include "clock.h"
 #include "start.h"
 #include <stdlib.h>
+#include <string.h>
+
+static void tell(const struct render_hooks *hooks, const char *path,
+                 const struct image_notes *notes)
+{
+    if (hooks->on_note && notes->text[0])
+        hooks->on_note(hooks->optimiser.context, path, notes->text);
+}
 
 /* Loads both images and captures the targets; content is kept for the start. */
 static int make_objective(const struct params *params, const struct plan *plan,
-                          const struct network *network, float **content,
-                          struct objective **objective, struct error *err)
+                          const struct network *network, const struct render_hooks *hooks,
+                          float **content, struct objective **objective, struct error *err)
 {
     int status = 0;
     float *style = NULL;
-    TRY(start_content(params, plan, content, err));
-    TRY(start_style(params, plan, &style, err));
+    struct image_notes of_content = {0}, of_style = {0};
+    TRY(start_content(params, plan, content, &of_content, err));
+    tell(hooks, params->content, &of_content);
+    TRY(start_style(params, plan, &style, &of_style, err));
+    if (strcmp(params->style, params->content) != 0)
+        tell(hooks, params->style, &of_style);
     TRY(objective_new(params, plan, network, *content, style, objective, err));
 done:
     free(style);
@@ -29,16 +41,18 @@ static int run_in(enum arithmetic arithmetic, const struct params *params, const
     struct network *network = NULL;
     struct objective *objective = NULL;
     float *content = NULL;
+    struct image_notes notes = {0};
     TRY(network_new(weights, params->pooling, arithmetic, plan_saving(plan), &network, err));
     if (params->precision != PRECISION_AUTO || arithmetic == ARITHMETIC_F32)
         vgg19_weights_release(weights);
     double start = clock_seconds();
-    TRY(make_objective(params, plan, network, &content, &objective, err));
+    TRY(make_objective(params, plan, network, hooks, &content, &objective, err));
     if (!state->picture) {
         TRY(render_state_init(state, plan->full_height, plan->full_width,
                               params->optimizer == OPTIMIZER_ADAM, err));
         state->precision = arithmetic;
-        TRY(start_picture(params, plan, content, state->picture, err));
+        TRY(start_picture(params, plan, content, state->picture, &notes, err));
+        tell(hooks, params->init, &notes);
     }
     free(content);
     content = NULL;
@@ -78,7 +92,9 @@ int render_picture(const struct params *params, const struct plan *plan,
     if (*end == END_HANDOVER) {
         if (hooks->on_handover)
             hooks->on_handover(hooks->optimiser.context, state->iteration);
-        TRY(run_in(ARITHMETIC_F32, params, plan, weights, state, history, hooks, end, err));
+        struct render_hooks again = *hooks;
+        again.on_note = NULL;
+        TRY(run_in(ARITHMETIC_F32, params, plan, weights, state, history, &again, end, err));
     }
     vgg19_weights_release(weights);
     TRY(start_crop(plan, render_state_best(state), image, err));

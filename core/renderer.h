@@ -9,6 +9,8 @@ struct render_hooks {
     struct optimiser_hooks optimiser;
     /* Once the targets are captured: how long that took, in seconds. */
     void (*on_ready)(void *context, double target_seconds);
+    /* What there is to say of a picture that was read (struct image_notes). May be NULL. */
+    void (*on_note)(void *context, const char *path, const char *note);
     /* When `auto` goes on in float32 after so many outer iterations. May be NULL. */
     void (*on_handover)(void *context, int64_t iteration);
 };

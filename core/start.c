@@ -30,12 +30,13 @@ static void extend(const struct plan *plan, const float *picture, float *full)
         }
 }
 
-static int load(const char *path, int width, int height, float **picture, struct error *err)
+static int load(const char *path, int width, int height, float **picture, struct image_notes *notes,
+                struct error *err)
 {
     int status = 0;
     struct image image = {0};
     float *made = NULL;
-    TRY(image_read(path, &image, err));
+    TRY(image_read(path, &image, notes, err));
     made = floats_new((size_t)width * (size_t)height * 3);
     if (!made) {
         status = fail(err, E_ENVIRONMENT, "not enough memory for '%s' at %d x %d px", path, width,
@@ -51,11 +52,12 @@ done:
     return status;
 }
 
-static int load_extended(const char *path, const struct plan *plan, float **full, struct error *err)
+static int load_extended(const char *path, const struct plan *plan, float **full,
+                         struct image_notes *notes, struct error *err)
 {
     int status = 0;
     float *picture = NULL, *made = NULL;
-    TRY(load(path, plan->width, plan->height, &picture, err));
+    TRY(load(path, plan->width, plan->height, &picture, notes, err));
     if (plan->margin == 0) {
         *full = picture;
         return 0;
@@ -72,15 +74,15 @@ done:
 }
 
 int start_content(const struct params *params, const struct plan *plan, float **content,
-                  struct error *err)
+                  struct image_notes *notes, struct error *err)
 {
-    return load_extended(params->content, plan, content, err);
+    return load_extended(params->content, plan, content, notes, err);
 }
 
 int start_style(const struct params *params, const struct plan *plan, float **style,
-                struct error *err)
+                struct image_notes *notes, struct error *err)
 {
-    return load(params->style, plan->style_width, plan->style_height, style, err);
+    return load(params->style, plan->style_width, plan->style_height, style, notes, err);
 }
 
 /* splitmix64 of a counter. Source: Steele, Lea & Flood 2014. */
@@ -100,7 +102,7 @@ static void fill_noise(uint64_t seed, size_t count, double *x)
 }
 
 int start_picture(const struct params *params, const struct plan *plan, const float *content,
-                  double *x, struct error *err)
+                  double *x, struct image_notes *notes, struct error *err)
 {
     size_t count = (size_t)plan->full_width * (size_t)plan->full_height * 3;
     float *loaded = NULL;
@@ -110,8 +112,9 @@ int start_picture(const struct params *params, const struct plan *plan, const fl
         return 0;
     }
     if (strcmp(params->init, "content") != 0) {
-        const char *path = init_is_file(params->init) ? params->init : params->style;
-        int status = load_extended(path, plan, &loaded, err);
+        bool is_file = init_is_file(params->init); /* the style has had its notes */
+        int status = load_extended(is_file ? params->init : params->style, plan, &loaded,
+                                   is_file ? notes : NULL, err);
         if (status != 0)
             return status;
         from = loaded;
@@ -130,6 +133,27 @@ bool start_is_flat(const struct plan *plan, const double *x)
         if (!(fabs(x[i] - x[i % 3]) <= most / 2))
             return false;
     return true;
+}
+
+int start_look(const struct params *params, struct start_notes *notes, struct error *err)
+{
+    const struct {
+        const char *path;
+        struct image_notes *notes;
+    } pictures[] = {{params->content, &notes->content},
+                    {params->style, &notes->style},
+                    {init_is_file(params->init) ? params->init : NULL, &notes->init}};
+    for (int i = 0; i < 3; i++) {
+        struct image image = {0};
+        bool seen = !pictures[i].path;
+        for (int j = 0; j < i && !seen; j++)
+            seen = strcmp(pictures[i].path, pictures[j].path) == 0;
+        int status = seen ? 0 : image_read(pictures[i].path, &image, pictures[i].notes, err);
+        image_release(&image);
+        if (status != 0)
+            return status;
+    }
+    return 0;
 }
 
 int start_crop(const struct plan *plan, const double *x, struct image *image, struct error *err)

@@ -8,16 +8,25 @@
 #include "plan.h"
 
 /* The content image at the picture's full size (mirrored into the margin) and the style image at
- * its own: floats [height][width][3], RGB in 0..255. Caller frees. */
+ * its own: floats [height][width][3], RGB in 0..255. Caller frees. Adds to notes as image_read. */
 int start_content(const struct params *params, const struct plan *plan, float **content,
-                  struct error *err);
+                  struct image_notes *notes, struct error *err);
 int start_style(const struct params *params, const struct plan *plan, float **style,
-                struct error *err);
+                struct image_notes *notes, struct error *err);
 
 /* Fills x [full_height][full_width][3] with the start that params->init asks for. content is what
- * start_content gave. Noise depends on the seed and the position alone. */
+ * start_content gave; notes are of init's file. Noise depends on the seed and the position alone.
+ */
 int start_picture(const struct params *params, const struct plan *plan, const float *content,
-                  double *x, struct error *err);
+                  double *x, struct image_notes *notes, struct error *err);
+
+/* What there is to say of the pictures that a render reads. */
+struct start_notes {
+    struct image_notes content, style, init;
+};
+
+/* Reads each of them once and keeps nothing: finds what is wrong with their pixels, too. */
+int start_look(const struct params *params, struct start_notes *notes, struct error *err);
 
 /* The picture without its margin, rounded to 8 bits. Owned: image_release. */
 int start_crop(const struct plan *plan, const double *x, struct image *image, struct error *err);

@@ -412,7 +412,7 @@ static int measure_files(struct calibration *out, struct error *err)
     TRY(image_write_png(path, &image, NULL, 0, err));
     out->encode = (clock_seconds() - start) / bytes;
     start = clock_seconds();
-    TRY(image_read(path, &again, err));
+    TRY(image_read(path, &again, NULL, err));
     TRY(image_resize(&again, SIDE / 2, SIDE / 2, pixels, err));
     out->decode = (clock_seconds() - start) / bytes;
 done:

@@ -54,7 +54,7 @@ static void name_nearest(const char *path, struct error *why)
 static int read_image(const char *path, struct input_image *image, struct error *why)
 {
     int status = 0;
-    TRY(image_probe(path, &image->size.width, &image->size.height, why));
+    TRY(image_probe(path, &image->size, why));
     TRY(digest_file(path, image->digest, why));
     image->good = true;
 done:

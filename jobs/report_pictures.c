@@ -93,7 +93,7 @@ static int put_picture(const struct runs *runs, const char *path, int longer, js
     TRY(report_put(picture, "path", json_any_text(path), err));
     TRY(report_put(picture, "label", json_any_text(slash ? slash + 1 : path), err));
     TRY(report_put(picture, "sha256", json_any_text(digest_of(runs, path)), err));
-    if (image_read(path, &image, NULL) == 0)
+    if (image_read(path, &image, NULL, NULL) == 0)
         TRY(report_put_thumb(picture, &image, longer, err));
 done:
     image_release(&image);

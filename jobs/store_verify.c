@@ -142,7 +142,7 @@ static int check_history(const struct result_contents *contents, struct error *w
 static int compare_pixels(const struct image *image, const char *path, struct error *why)
 {
     struct image png = {0};
-    if (image_read(path, &png, why) != 0)
+    if (image_read(path, &png, NULL, why) != 0)
         return E_INPUT;
     bool same = png.width == image->width && png.height == image->height &&
                 memcmp(png.rgb, image->rgb, (size_t)png.width * (size_t)png.height * 3) == 0;

@@ -12,15 +12,22 @@ static struct image read_whole(const char *path)
 {
     struct error err = {0};
     struct image image = {0};
-    int width = 0, height = 0;
-    int status = image_read(path, &image, &err);
+    struct image_size size = {0};
+    int status = image_read(path, &image, NULL, &err);
     if (status != 0)
         print_error("%s\n", err.message);
     assert_int_equal(status, 0);
-    assert_int_equal(image_probe(path, &width, &height, &err), 0);
-    assert_int_equal(width, image.width);
-    assert_int_equal(height, image.height);
+    assert_int_equal(image_probe(path, &size, &err), 0);
+    assert_int_equal(size.width, image.width);
+    assert_int_equal(size.height, image.height);
+    assert_true(size.read_bytes >= 3 * (uint64_t)size.width * (uint64_t)size.height);
     return image;
+}
+
+static int same_picture(const struct image *a, const struct image *b)
+{
+    return a->width == b->width && a->height == b->height &&
+           memcmp(a->rgb, b->rgb, 3 * (size_t)a->width * (size_t)a->height) == 0;
 }
 
 /* Reading fails with E_INPUT and these words, and leaves *out as it was. */
@@ -28,7 +35,7 @@ static void assert_refused(const char *path, const char *words)
 {
     struct error err = {0};
     struct image image = {-1, -2, (uint8_t *)&err};
-    assert_int_equal(image_read(path, &image, &err), E_INPUT);
+    assert_int_equal(image_read(path, &image, NULL, &err), E_INPUT);
     assert_int_equal(err.code, E_INPUT);
     assert_says(&err, words);
     assert_true(image.width == -1 && image.height == -2 && image.rgb == (uint8_t *)&err);
@@ -38,11 +45,11 @@ static void assert_refused(const char *path, const char *words)
 static void assert_refused_at_once(const char *path, const char *words)
 {
     struct error err = {0};
-    int width = -1, height = -2;
+    struct image_size size = {.width = -1, .height = -2};
     assert_refused(path, words);
-    assert_int_equal(image_probe(path, &width, &height, &err), E_INPUT);
+    assert_int_equal(image_probe(path, &size, &err), E_INPUT);
     assert_says(&err, words);
-    assert_true(width == -1 && height == -2);
+    assert_true(size.width == -1 && size.height == -2);
 }
 
 /* ---- PNG ---- */
@@ -217,7 +224,32 @@ static void png_with_the_usual_gamma_is_taken_as_srgb(void **state)
     image_release(&image);
 }
 
-static void png_cut_anywhere_is_truncated(void **state)
+/* Cuts a file everywhere: it is refused, or nothing but its end is missing, which is said. */
+static void check_cuts(const char *whole, const char *cut, size_t most_read)
+{
+    size_t count, read = 0;
+    struct image picture = read_whole(whole);
+    uint8_t *bytes = file_get(whole, &count);
+    for (size_t length = 0; length < count; length++) {
+        struct image image = {0};
+        struct image_notes notes = {0};
+        file_put(cut, bytes, length);
+        if (image_read(cut, &image, &notes, NULL) != 0) {
+            assert_refused(cut, length ? " is truncated" : " is empty");
+            continue;
+        }
+        assert_true(same_picture(&image, &picture));
+        assert_string_equal(notes.text, "no end marker; all rows are there");
+        image_release(&image);
+        read++;
+    }
+    print_message("%zu of %zu cut files are read\n", read, count);
+    assert_true(read > 0 && read <= most_read);
+    image_release(&picture);
+    free(bytes);
+}
+
+static void png_cut_anywhere_is_refused_or_whole(void **state)
 {
     (void)state;
     const char *whole = in_folder("whole.png"), *cut = in_folder("cut.png");
@@ -228,14 +260,8 @@ static void png_cut_anywhere_is_truncated(void **state)
                                 .colour_type = PNG_COLOR_TYPE_RGB_ALPHA,
                                 .interlaced = interlaced,
                                 .sample = scattered};
-        size_t count;
         png_put(whole, &f);
-        uint8_t *bytes = file_get(whole, &count);
-        for (size_t length = 0; length < count; length++) {
-            file_put(cut, bytes, length);
-            assert_refused(cut, length ? "cut.png' is truncated" : "cut.png' is empty");
-        }
-        free(bytes);
+        check_cuts(whole, cut, 21); /* the end, and the sums of the pixels */
     }
 }
 
@@ -267,12 +293,6 @@ static void png_with_too_little_data_is_refused(void **state)
     free(bytes);
 }
 
-static int same_picture(const struct image *a, const struct image *b)
-{
-    return a->width == b->width && a->height == b->height &&
-           memcmp(a->rgb, b->rgb, 3 * (size_t)a->width * (size_t)a->height) == 0;
-}
-
 static void png_with_a_damaged_byte_is_refused_or_the_same(void **state)
 {
     (void)state;
@@ -291,7 +311,7 @@ static void png_with_a_damaged_byte_is_refused_or_the_same(void **state)
         struct error err = {0};
         bytes[i / 8] ^= (uint8_t)(1 << i % 8);
         file_put(path, bytes, count);
-        if (image_read(path, &image, &err) != 0) {
+        if (image_read(path, &image, NULL, &err) != 0) {
             assert_int_equal(err.code, E_INPUT);
             refused++;
         } else if (!same_picture(&image, &whole)) {
@@ -490,24 +510,18 @@ static void jpeg_with_damaged_exif_is_read_as_it_lies(void **state)
     }
 }
 
-static void jpeg_cut_anywhere_is_refused(void **state)
+static void jpeg_cut_anywhere_is_refused_or_whole(void **state)
 {
     (void)state;
     const char *whole = in_folder("whole.jpg"), *cut = in_folder("cut.jpg");
     uint8_t block[64];
     for (int progressive = 0; progressive < 2; progressive++) {
         struct jpeg_fixture f = rgb_jpeg;
-        size_t count;
         f.progressive = progressive;
         f.app1 = block;
         f.app1_bytes = exif_block(block, 6, 0);
         jpeg_put(whole, &f);
-        uint8_t *bytes = file_get(whole, &count);
-        for (size_t length = 0; length < count; length++) {
-            file_put(cut, bytes, length);
-            assert_refused(cut, length ? "cut.jpg' is truncated" : "cut.jpg' is empty");
-        }
-        free(bytes);
+        check_cuts(whole, cut, 3); /* the end marker, and bits that fill a byte */
     }
 }
 
@@ -523,7 +537,7 @@ static void jpeg_with_a_damaged_byte_is_read_or_refused(void **state)
         struct error err = {0};
         bytes[i] ^= 0xff;
         file_put(path, bytes, count);
-        int status = image_read(path, &image, &err);
+        int status = image_read(path, &image, NULL, &err);
         assert_true(status == 0 || status == E_INPUT);
         refused += status != 0;
         bytes[i] ^= 0xff;
@@ -594,7 +608,9 @@ static void jpeg_with_bytes_between_its_segments_is_read(void **state)
     free(bytes);
 }
 
-static void jpeg_in_cmyk_is_refused(void **state)
+/* Without a profile: what light the inks leave. libjpeg writes Adobe's marker, which says that 255
+ * is no ink. */
+static void jpeg_in_cmyk_is_mixed_as_inks(void **state)
 {
     (void)state;
     const char *path = in_folder("print.jpg");
@@ -603,12 +619,24 @@ static void jpeg_in_cmyk_is_refused(void **state)
                              .channels = 4,
                              .space = JCS_CMYK,
                              .stored = JCS_CMYK,
-                             .sample = scattered};
-    jpeg_put(path, &f);
-    assert_refused_at_once(path, "print.jpg' is a CMYK JPEG; convert it to RGB");
-    f.stored = JCS_YCCK;
-    jpeg_put(path, &f);
-    assert_refused_at_once(path, "print.jpg' is a CMYK JPEG; convert it to RGB");
+                             .sample = smooth};
+    for (int i = 0; i < 2; i++) {
+        struct image image = {0};
+        struct image_notes notes = {0};
+        f.stored = i ? JCS_YCCK : JCS_CMYK;
+        jpeg_put(path, &f);
+        assert_int_equal(image_read(path, &image, &notes, NULL), 0);
+        assert_non_null(strstr(notes.text, "CMYK picture without a colour profile"));
+        double largest = 0;
+        for (int at = 0; at < 49 * 35 * 3; at++) {
+            int x = at / 3 % 49, y = at / 3 / 49;
+            double light = smooth(x, y, at % 3) * smooth(x, y, 3) / 255.0;
+            largest = fmax(largest, fabs(image.rgb[at] - light));
+        }
+        print_message("largest error %.1f\n", largest);
+        assert_true(largest <= 8);
+        image_release(&image);
+    }
 }
 
 static void jpeg_of_two_channels_is_refused(void **state)
@@ -657,16 +685,7 @@ static const struct {
 } strangers[] = {
     {"GIF89a\1\0\1\0", 10, "is a GIF picture; convert it to PNG or JPEG"},
     {"GIF87a\1\0\1\0", 10, "is a GIF picture; convert it to PNG or JPEG"},
-    {"RIFF\x24\0\0\0WEBPVP8 ", 16, "is a WebP picture; convert it to PNG or JPEG"},
-    {"II*\0\x08\0\0\0", 8, "is a TIFF picture"},
-    {"MM\0*\0\0\0\x08", 8, "is a TIFF picture"},
     {"BM\x46\0\0\0\0\0\0\0\x36\0\0\0", 14, "is a BMP picture"},
-    {"\0\0\0\x18"
-     "ftypheic\0\0\0\0",
-     16, "is a HEIC picture; convert it to PNG or JPEG"},
-    {"\0\0\0\x18"
-     "ftypavif\0\0\0\0",
-     16, "is an AVIF picture"},
     {"\0\0\0\x0cjP  \r\n\x87\n", 12, "is a JPEG 2000 picture"},
     {"\0\0\0\x0cJXL \r\n\x87\n", 12, "is a JPEG XL picture"},
     {"8BPS\0\1\0\0", 8, "is a Photoshop document"},
@@ -701,7 +720,7 @@ static void binary_files_are_not_called_text(void **state)
     struct error err = {0};
     struct image image;
     file_put(in_folder("data.png"), "\1\2\3\4\0\0\0\0", 8);
-    assert_int_equal(image_read(in_folder("data.png"), &image, &err), E_INPUT);
+    assert_int_equal(image_read(in_folder("data.png"), &image, NULL, &err), E_INPUT);
     assert_null(strstr(err.message, "looks like"));
 }
 
@@ -780,7 +799,7 @@ int main(void)
         cmocka_unit_test(png_transparent_colour_becomes_white),
         cmocka_unit_test(png_gamma_is_honoured),
         cmocka_unit_test(png_with_the_usual_gamma_is_taken_as_srgb),
-        cmocka_unit_test(png_cut_anywhere_is_truncated),
+        cmocka_unit_test(png_cut_anywhere_is_refused_or_whole),
         cmocka_unit_test(png_with_too_little_data_is_refused),
         cmocka_unit_test(png_with_a_damaged_byte_is_refused_or_the_same),
         cmocka_unit_test(png_with_a_side_too_long_is_refused),
@@ -788,12 +807,12 @@ int main(void)
         cmocka_unit_test(jpeg_of_every_kind_is_read),
         cmocka_unit_test(jpeg_exif_orientation_is_applied),
         cmocka_unit_test(jpeg_with_damaged_exif_is_read_as_it_lies),
-        cmocka_unit_test(jpeg_cut_anywhere_is_refused),
+        cmocka_unit_test(jpeg_cut_anywhere_is_refused_or_whole),
         cmocka_unit_test(jpeg_with_a_damaged_byte_is_read_or_refused),
         cmocka_unit_test(jpeg_with_too_little_data_is_corrupt),
         cmocka_unit_test(jpeg_with_something_after_its_end_is_read),
         cmocka_unit_test(jpeg_with_bytes_between_its_segments_is_read),
-        cmocka_unit_test(jpeg_in_cmyk_is_refused),
+        cmocka_unit_test(jpeg_in_cmyk_is_mixed_as_inks),
         cmocka_unit_test(jpeg_of_two_channels_is_refused),
         cmocka_unit_test(jpeg_that_libjpeg_cannot_do_is_named),
         cmocka_unit_test(other_files_are_named_for_what_they_are),

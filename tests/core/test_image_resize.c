@@ -270,6 +270,45 @@ static void quantise_rounds_to_nearest_and_clamps(void **state)
     }
 }
 
+/* ---- memory ---- */
+
+static uint8_t grey(int x, int y, int channel)
+{
+    (void)x, (void)y, (void)channel;
+    return 128;
+}
+
+static size_t allocated;
+
+void *__real_aligned_alloc(size_t alignment, size_t bytes);
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
+{
+    allocated += bytes;
+    return __real_aligned_alloc(alignment, bytes);
+}
+
+/* Never more than 2 MB and a tenth above what a plan counts, which is not much more. */
+static void resize_takes_the_memory_that_is_said(void **state)
+{
+    (void)state;
+    static const int shapes[][4] = {{1600, 1200, 64, 48},   {6000, 4000, 24, 16},
+                                    {1600, 1200, 400, 300}, {100, 9000, 16, 16},
+                                    {9000, 100, 64, 16},    {64, 48, 64, 48}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const int *s = shapes[i];
+        struct image image = image_of(s[0], s[1], grey);
+        allocated = 0;
+        free(resized(&image, s[2], s[3]));
+        double said = (double)image_resize_bytes(s[0], s[1], s[2], s[3]), took = (double)allocated;
+        print_message("%d x %d -> %d x %d: said %.0f, took %.0f\n", s[0], s[1], s[2], s[3], said,
+                      took);
+        assert_true(took <= 1.1 * said + 2e6);
+        assert_true(said <= 2 * took + 32768 + 64.0 * s[0]);
+        image_release(&image);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +319,7 @@ int main(void)
         cmocka_unit_test(resize_clamps),
         cmocka_unit_test(resize_to_the_same_size_is_a_copy),
         cmocka_unit_test(resize_gives_the_same_bytes_again),
+        cmocka_unit_test(resize_takes_the_memory_that_is_said),
         cmocka_unit_test(fit_keeps_the_aspect),
         cmocka_unit_test(quantise_rounds_to_nearest_and_clamps),
     };

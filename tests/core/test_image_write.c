@@ -35,7 +35,7 @@ static void written_picture_reads_back(void **state)
         struct error err = {0};
         struct image image = noise_image(sizes[i][0], sizes[i][1], 5), again = {0};
         assert_int_equal(image_write_png(path, &image, texts, TEXTS, &err), 0);
-        assert_int_equal(image_read(path, &again, &err), 0);
+        assert_int_equal(image_read(path, &again, NULL, &err), 0);
         assert_int_equal(again.width, image.width);
         assert_int_equal(again.height, image.height);
         assert_memory_equal(again.rgb, image.rgb, 3 * (size_t)image.width * (size_t)image.height);
@@ -124,7 +124,7 @@ static void picture_without_texts_is_written(void **state)
     (void)state;
     struct image image = noise_image(3, 2, 5), again = {0};
     assert_int_equal(image_write_png(in_folder("bare.png"), &image, NULL, 0, NULL), 0);
-    assert_int_equal(image_read(in_folder("bare.png"), &again, NULL), 0);
+    assert_int_equal(image_read(in_folder("bare.png"), &again, NULL, NULL), 0);
     image_release(&image);
     image_release(&again);
 }
