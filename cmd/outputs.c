@@ -1,6 +1,7 @@
 #include "outputs.h"
 
 #include "files.h"
+#include "image_output.h"
 #include "picture.h"
 #include "publish.h"
 #include "result.h"
@@ -8,24 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static const char picture_extension[] = ".png";
-
-static bool has_png_extension(const char *path)
-{
-    size_t length = strlen(path), extension = strlen(picture_extension);
-    return length > extension && strcasecmp(path + length - extension, picture_extension) == 0 &&
-           path[length - extension - 1] != '/';
-}
 
 /* The picture's path with `ending` in place of its extension. */
 static char *beside(const char *picture, const char *ending)
 {
     char *path = NULL;
-    int stem = (int)(strlen(picture) - strlen(picture_extension));
+    size_t extension = 0;
+    image_extension(picture, &extension, NULL);
+    int stem = (int)(strlen(picture) - extension);
     return asprintf(&path, "%.*s%s", stem, picture, ending) < 0 ? NULL : path;
 }
 
@@ -68,11 +61,14 @@ done:
     return status;
 }
 
-/* NAME-0010.png. Caller frees; NULL: no memory. */
+/* NAME-0010.png, or whatever its extension is. Caller frees; NULL: no memory. */
 static char *numbered(const char *picture, int64_t iteration)
 {
     char ending[40];
-    snprintf(ending, sizeof ending, "-%04lld.png", (long long)iteration);
+    size_t extension = 0;
+    image_extension(picture, &extension, NULL);
+    snprintf(ending, sizeof ending, "-%04lld%s", (long long)iteration,
+             picture + strlen(picture) - extension);
     return beside(picture, ending);
 }
 
@@ -131,8 +127,8 @@ int outputs_claim(const struct params *params, struct outputs *outputs, struct e
 {
     int status = 0;
     struct outputs made = {0};
-    if (!has_png_extension(params->output))
-        return fail(err, E_INPUT, "output must end in .png, got '%s'", params->output);
+    size_t extension;
+    TRY(image_extension(params->output, &extension, err));
     made.picture = strdup(params->output);
     made.result = beside(params->output, ".h5");
     made.checkpoint = beside(params->output, ".checkpoint.h5");

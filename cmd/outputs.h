@@ -19,8 +19,9 @@ struct outputs {
 };
 
 /* Names them and proves that they can be written and replace nothing but a render's own: the
- * extension is .png, the folder takes a file, no name is that of an input, and what stands there
- * already was made by atelier. Errors: E_INPUT, E_ENVIRONMENT. Owned: outputs_release. */
+ * extension is one that is written, the folder takes a file, no name is that of an input, and what
+ * stands there already was made by atelier. Errors: E_INPUT, E_ENVIRONMENT. Owned: outputs_release.
+ */
 int outputs_claim(const struct params *params, struct outputs *outputs, struct error *err);
 void outputs_release(struct outputs *outputs);
 

@@ -47,7 +47,7 @@ int picture_stage(const char *path, const struct params *params, const struct hi
 {
     struct texts texts = {0};
     int status = collect_texts(params, history, &texts)
-                     ? image_stage_png(path, image, texts.list, texts.count, staged, err)
+                     ? image_stage(path, image, texts.list, texts.count, staged, err)
                      : fail(err, E_ENVIRONMENT, "not enough memory for '%s'", path);
     for (size_t i = 0; i < texts.count; i++)
         free((char *)(uintptr_t)texts.list[i].value);

@@ -1,141 +1,104 @@
-/* The PNG that a render leaves: 8-bit sRGB, text chunks before the pixels, no time stamp. */
-#include "image.h"
+/* The picture that a render leaves, in the format that its name's extension says. */
+#include "image_output.h"
+#include "image_page.h"
 #include "publish.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <png.h>
-#include <setjmp.h>
-#include <stdio.h>
+#include <lcms2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-struct writer {
-    const struct image *image;
-    const struct image_text *texts;
-    size_t text_count;
-    FILE *stream;
-    int cause; /* errno of a write that failed, or 0 */
-    char words[256];
-    png_structp png;
-    png_infop info;
-    png_text *chunks;
+typedef int put_function(const struct image_page *, FILE *, struct image_trouble *);
+
+static const struct {
+    const char *extension;
+    put_function *put;
+} kinds[] = {
+    {".png", image_put_png},  {".jpg", image_put_jpeg},  {".jpeg", image_put_jpeg},
+#if ATELIER_TIFF
+    {".tif", image_put_tiff}, {".tiff", image_put_tiff},
+#endif
 };
+enum { KINDS = sizeof kinds / sizeof *kinds };
 
-static void escape(png_structp png, png_const_charp words)
+#if ATELIER_TIFF
+static const char choice[] = ".png, .jpg or .tif";
+#else
+static const char choice[] = ".png or .jpg";
+#endif
+
+/* -1: none of them. */
+static int kind_of(const char *path)
 {
-    struct writer *w = png_get_error_ptr(png);
-    snprintf(w->words, sizeof w->words, "%s", words);
-    png_longjmp(png, 1);
-}
-
-static void say_nothing(png_structp png, png_const_charp words)
-{
-    (void)png;
-    (void)words;
-}
-
-static void put(png_structp png, png_bytep bytes, size_t count)
-{
-    struct writer *w = png_get_io_ptr(png);
-    if (fwrite(bytes, 1, count, w->stream) == count)
-        return;
-    w->cause = errno;
-    png_error(png, "cannot write");
-}
-
-/* Files are flushed when they are published. */
-static void flush_nothing(png_structp png) { (void)png; }
-
-static int is_ascii(const char *text)
-{
-    while (*text && (unsigned char)*text < 0x80)
-        text++;
-    return *text == 0;
-}
-
-/* tEXt is Latin-1 and known to every reader; iTXt is UTF-8. */
-static void put_texts(struct writer *w)
-{
-    if (w->text_count == 0)
-        return;
-    if (w->text_count > INT_MAX || !(w->chunks = calloc(w->text_count, sizeof *w->chunks)))
-        png_error(w->png, "not enough memory for the text");
-    for (size_t i = 0; i < w->text_count; i++) {
-        const struct image_text *text = &w->texts[i];
-        int kind = is_ascii(text->value) ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE;
-        w->chunks[i].compression = kind;
-        w->chunks[i].key = (char *)text->key;
-        w->chunks[i].text = (char *)text->value;
+    size_t length = strlen(path);
+    for (int i = 0; i < KINDS; i++) {
+        size_t extension = strlen(kinds[i].extension);
+        if (length > extension && strcasecmp(path + length - extension, kinds[i].extension) == 0 &&
+            path[length - extension - 1] != '/')
+            return i;
     }
-    png_set_text(w->png, w->info, w->chunks, (int)w->text_count);
+    return -1;
 }
 
-static void put_picture(struct writer *w)
+int image_extension(const char *path, size_t *length, struct error *err)
 {
-    const struct image *image = w->image;
-    w->info = png_create_info_struct(w->png);
-    if (!w->info)
-        png_error(w->png, "not enough memory");
-    png_set_write_fn(w->png, w, put, flush_nothing);
-    png_set_IHDR(w->png, w->info, (png_uint_32)image->width, (png_uint_32)image->height, 8,
-                 PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
-                 PNG_FILTER_TYPE_DEFAULT);
-    png_set_sRGB(w->png, w->info, PNG_sRGB_INTENT_PERCEPTUAL);
-    put_texts(w);
-    png_write_info(w->png, w->info);
-    for (int y = 0; y < image->height; y++)
-        png_write_row(w->png, image->rgb + 3 * (size_t)image->width * (size_t)y);
-    png_write_end(w->png, NULL);
-}
-
-/* The one place where libpng's errors land. Returns 0, or -1 with w->cause and w->words set. */
-static int encode(struct writer *w)
-{
-    w->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, w, escape, say_nothing);
-    if (!w->png) {
-        w->cause = ENOMEM;
-        return -1;
-    }
-    if (setjmp(png_jmpbuf(w->png)) != 0)
-        return -1;
-    put_picture(w);
+    int kind = kind_of(path);
+    if (kind < 0)
+        return fail(err, E_INPUT, "output must end in %s, got '%s'", choice, path);
+    *length = strlen(kinds[kind].extension);
     return 0;
 }
 
-static int write_file(struct writer *w, const struct publication *to, struct error *err)
+static int write_file(const struct image_page *page, put_function *put,
+                      const struct publication *to, struct error *err)
 {
     const char *path = to->path;
-    w->stream = publish_as_stream(to);
-    if (!w->stream)
+    struct image_trouble trouble = {0};
+    FILE *stream = publish_as_stream(to);
+    if (!stream)
         return fail_errno(err, "cannot write '%s'", path);
-    int failed = encode(w);
-    png_destroy_write_struct(&w->png, &w->info);
-    free(w->chunks);
-    if (fclose(w->stream) != 0 && !failed) {
+    int failed = put(page, stream, &trouble);
+    if (fclose(stream) != 0 && !failed) {
         failed = 1;
-        w->cause = errno;
+        trouble.cause = errno;
     }
     if (!failed)
         return 0;
     return fail(err, E_ENVIRONMENT, "cannot write '%s': %s", path,
-                w->cause ? strerror(w->cause) : w->words);
+                trouble.cause ? strerror(trouble.cause) : trouble.words);
 }
 
-int image_stage_png(const char *path, const struct image *image, const struct image_text *texts,
-                    size_t text_count, struct publication *staged, struct error *err)
+static int stage(const struct image_page *page, put_function *put, const char *path,
+                 struct publication *staged, struct error *err)
 {
-    assert(image->width >= 1 && image->height >= 1);
+    assert(page->image->width >= 1 && page->image->height >= 1);
     struct publication publication = {0};
-    struct writer w = {.image = image, .texts = texts, .text_count = text_count};
     int status;
     TRY(publish_begin(path, &publication, err));
-    TRY(write_file(&w, &publication, err));
+    TRY(write_file(page, put, &publication, err));
     *staged = publication;
     publication = (struct publication){0};
 done:
     publish_abort(&publication);
     return status;
+}
+
+int image_stage(const char *path, const struct image *image, const struct image_text *texts,
+                size_t text_count, struct publication *staged, struct error *err)
+{
+    struct image_page page = {.image = image, .texts = texts, .text_count = text_count};
+    size_t length;
+    int status = image_extension(path, &length, err);
+    return status != 0 ? status : stage(&page, kinds[kind_of(path)].put, path, staged, err);
+}
+
+int image_stage_png(const char *path, const struct image *image, const struct image_text *texts,
+                    size_t text_count, struct publication *staged, struct error *err)
+{
+    struct image_page page = {.image = image, .texts = texts, .text_count = text_count};
+    return stage(&page, image_put_png, path, staged, err);
 }
 
 int image_write_png(const char *path, const struct image *image, const struct image_text *texts,
@@ -144,4 +107,26 @@ int image_write_png(const char *path, const struct image *image, const struct im
     struct publication staged;
     int status = image_stage_png(path, image, texts, text_count, &staged, err);
     return status != 0 ? status : publish_commit(&staged, err);
+}
+
+/* lcms puts the time of making into its header: 2000-01-01 instead. */
+uint8_t *image_srgb_profile(size_t *bytes)
+{
+    enum { DATE_AT = 24, HEADER_BYTES = 128 };
+    static const uint8_t date[12] = {0x07, 0xd0, 0, 1, 0, 1};
+    cmsHPROFILE profile = cmsCreate_sRGBProfile();
+    cmsUInt32Number size = 0;
+    uint8_t *made = NULL;
+    if (profile && cmsSaveProfileToMem(profile, NULL, &size) && size > HEADER_BYTES)
+        made = malloc(size);
+    if (made && !cmsSaveProfileToMem(profile, made, &size)) {
+        free(made);
+        made = NULL;
+    }
+    if (made)
+        memcpy(made + DATE_AT, date, sizeof date);
+    if (profile)
+        cmsCloseProfile(profile);
+    *bytes = size;
+    return made;
 }
