@@ -129,6 +129,19 @@ static int calibrate(const struct estimate_options *options, struct estimate *es
     return 0;
 }
 
+bool estimate_render(const struct params *params, const struct plan *plan, double *seconds)
+{
+    static const char version[] = ATELIER_VERSION " " ATELIER_COMMIT;
+    struct calibration calibration;
+    struct cost_model model;
+    if (!calibration_nearest(version, threads_count(), 1, &calibration))
+        return false;
+    cost_model_init(&model, &calibration);
+    cost_model_threads(&model, threads_count());
+    *seconds = cost_of(&model, params, plan).seconds;
+    return true;
+}
+
 /* Which jobs are done, and what they took. */
 static int look_into_store(struct estimate *estimate, struct error *err)
 {

@@ -51,6 +51,10 @@ int estimate_make(const char *path, const struct estimate_options *options, cons
                   struct estimate *out, struct error *err);
 void estimate_release(struct estimate *estimate);
 
+/* One render's predicted seconds, by what is kept of this machine's measurements, the nearest to
+ * its threads. false: it has not been measured. */
+bool estimate_render(const struct params *params, const struct plan *plan, double *seconds);
+
 /* As people read it. */
 void estimate_print(const struct estimate *estimate);
 

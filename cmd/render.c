@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include "clock.h"
+#include "estimate.h"
 #include "facts.h"
 #include "finished.h"
 #include "human.h"
@@ -212,6 +213,19 @@ static void print_plan(const struct work *work, FILE *out)
     free(preset);
     free(pooling);
     free(optimizer);
+}
+
+/* Known where this machine has been measured. */
+static void print_time(const struct work *work, FILE *out)
+{
+    double seconds;
+    char duration[HUMAN_TEXT];
+    if (estimate_render(&work->params, &work->plan, &seconds))
+        fprintf(out, "  time     about %s, %sby this machine's measurements\n",
+                human_duration(seconds, duration),
+                work->params.tolerance > 0 ? "at the whole budget, " : "");
+    else
+        fprintf(out, "  time     not known: 'atelier plan SWEEP' measures this machine, once\n");
 }
 
 /* What is there is kept under another name, and the render starts over. */
@@ -758,6 +772,7 @@ static int act_dry(const struct work *work, struct error *err)
     if (status != 0)
         return status;
     print_plan(work, stdout);
+    print_time(work, stdout);
     print_note(work, p->content, &notes.content);
     print_note(work, p->style, &notes.style);
     print_note(work, p->init, &notes.init);

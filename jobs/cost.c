@@ -211,21 +211,20 @@ static int measured_precision(const struct calibration *c, int precision)
     return precision == PRECISION_BF16 && c->measured[1] ? 1 : 0;
 }
 
-/* The mean over the precisions that a render's work is shared between. */
-static double over_precisions(const struct cost_model *model, const struct params *params,
-                              const struct plan *plan,
-                              double (*part)(const struct calibration *, const struct plan *, int))
+/* `auto` is taken to stay in bfloat16, where that was measured. */
+static double in_its_precision(const struct cost_model *model, const struct params *params,
+                               const struct plan *plan,
+                               double (*part)(const struct calibration *, const struct plan *, int))
 {
     const struct calibration *c = &model->calibration;
-    if (params->precision == PRECISION_AUTO)
-        return (part(c, plan, measured_precision(c, PRECISION_BF16)) + part(c, plan, 0)) / 2;
-    return part(c, plan, measured_precision(c, params->precision));
+    int precision = params->precision == PRECISION_AUTO ? PRECISION_BF16 : params->precision;
+    return part(c, plan, measured_precision(c, precision));
 }
 
 double cost_of_evaluations(const struct cost_model *model, const struct params *params,
                            const struct plan *plan, double evaluations)
 {
-    double each = over_precisions(model, params, plan, evaluation_seconds);
+    double each = in_its_precision(model, params, plan, evaluation_seconds);
     double outer = optimiser_seconds(&model->calibration, params, plan);
     return evaluations * (each + outer / (double)params->maxfun) *
            model->seconds_factor[params->precision];
@@ -250,7 +249,7 @@ struct cost cost_of(const struct cost_model *model, const struct params *params,
     cost.start_seconds =
         c->launch + files_seconds(c, plan) + c->touch * (double)plan->memory_bytes +
         weights_seconds(c, params, plan, measured_precision(c, params->precision)) +
-        over_precisions(model, params, plan, targets_seconds) *
+        in_its_precision(model, params, plan, targets_seconds) *
             model->seconds_factor[params->precision];
     cost.seconds = cost.start_seconds + cost_of_evaluations(model, params, plan, cost.evaluations);
     cost.bytes = (uint64_t)((double)plan->memory_bytes * model->bytes_factor);

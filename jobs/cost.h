@@ -9,7 +9,7 @@
  * then times a factor learned from renders that have finished.
  *
  * A render that stops early by `tolerance` is predicted at its whole budget. `auto` precision is
- * predicted half in each. */
+ * predicted as bfloat16. */
 #ifndef ATELIER_COST_H
 #define ATELIER_COST_H
 

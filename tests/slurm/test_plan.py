@@ -124,6 +124,10 @@ class Plan(WithSweep):
         self.assertGreater(measured["rates"]["lbfgs_gradient"] + measured["rates"]["lbfgs_step"], 0)
         for job in json.loads(first.stdout)["list"]:
             self.assertGreater(job["seconds"], 0)
+        dry = ["render", "content.png", "style.png", "-o", "out.png", "--size", 48, "--threads", 1, "--dry-run"]
+        self.assertWords(self.run_ok(*dry, env=environment).stdout, "time     about", "this machine's measurements")
+        nowhere = dict(environment, ATELIER_CACHE="/nonexistent")
+        self.assertWords(self.run_ok(*dry, env=nowhere).stdout, "time     not known", "atelier plan")
         shutil.copy(kept[0], self.path("other.json"))
         other = self.run_ok(*words, "--calibration", "other.json")
         self.assertEqual(json.loads(other.stdout)["list"], json.loads(first.stdout)["list"])
