@@ -104,7 +104,7 @@ static char *free_aside(const char *picture)
 
 int outputs_set_aside(const struct outputs *outputs, struct error *err)
 {
-    if (rename(outputs->checkpoint, outputs->aside) == 0)
+    if (files_rename(outputs->checkpoint, outputs->aside) == 0)
         return 0;
     return fail_errno(err, "cannot move '%s' to '%s'", outputs->checkpoint, outputs->aside);
 }

@@ -37,6 +37,7 @@ install_packages $build_packages libcmocka-dev clang-format hdf5-tools \
 install_without_starting munge slurmctld slurmd slurm-client iproute2 shellcheck
 
 tests/check_format.sh
+tests/check_files.sh
 
 status=0
 for preset in $presets; do
