@@ -129,6 +129,8 @@ int outputs_claim(const struct params *params, struct outputs *outputs, struct e
     struct outputs made = {0};
     size_t extension;
     TRY(image_extension(params->output, &extension, err));
+    if (params->bits == BITS_16 && !image_holds_deep(params->output))
+        return fail(err, E_INPUT, "bits 16 needs a PNG or a TIFF, got output '%s'", params->output);
     made.picture = strdup(params->output);
     made.result = beside(params->output, ".h5");
     made.checkpoint = beside(params->output, ".checkpoint.h5");
@@ -204,7 +206,7 @@ int outputs_write_numbered(const struct outputs *outputs, const struct params *p
     char *path = numbered(outputs->picture, state->iteration);
     if (!path)
         return fail(err, E_ENVIRONMENT, "not enough memory");
-    TRY(start_crop(plan, state->picture, &image, err));
+    TRY(start_crop(plan, state->picture, params->bits == BITS_16, &image, err));
     TRY(picture_stage(path, params, history, &image, &staged, err));
     TRY(publish_commit(&staged, err));
 done:

@@ -46,9 +46,10 @@ int picture_stage(const char *path, const struct params *params, const struct hi
                   const struct image *image, struct publication *staged, struct error *err)
 {
     struct texts texts = {0};
-    int status = collect_texts(params, history, &texts)
-                     ? image_stage(path, image, texts.list, texts.count, staged, err)
-                     : fail(err, E_ENVIRONMENT, "not enough memory for '%s'", path);
+    int status =
+        collect_texts(params, history, &texts)
+            ? image_stage(path, image, texts.list, texts.count, (int)params->quality, staged, err)
+            : fail(err, E_ENVIRONMENT, "not enough memory for '%s'", path);
     for (size_t i = 0; i < texts.count; i++)
         free((char *)(uintptr_t)texts.list[i].value);
     return status;

@@ -13,6 +13,7 @@
 struct image {
     int width, height;
     uint8_t *rgb;
+    uint16_t *deep; /* the same in 0..65535; NULL unless it is to be written with 16 bits */
 };
 
 /* A picture's sides in px as image_read would give them, and the most memory that reading it

@@ -10,6 +10,7 @@ struct image_page {
     const struct image *image;
     const struct image_text *texts;
     size_t text_count;
+    int quality; /* of a JPEG */
 };
 
 /* Why a picture could not be written. */

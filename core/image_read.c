@@ -223,5 +223,6 @@ void image_release(struct image *image)
     if (!image)
         return;
     free(image->rgb);
+    free(image->deep);
     *image = (struct image){0};
 }

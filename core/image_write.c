@@ -51,6 +51,12 @@ int image_extension(const char *path, size_t *length, struct error *err)
     return 0;
 }
 
+bool image_holds_deep(const char *path)
+{
+    int kind = kind_of(path);
+    return kind >= 0 && kinds[kind].put != image_put_jpeg;
+}
+
 static int write_file(const struct image_page *page, put_function *put,
                       const struct publication *to, struct error *err)
 {
@@ -86,9 +92,10 @@ done:
 }
 
 int image_stage(const char *path, const struct image *image, const struct image_text *texts,
-                size_t text_count, struct publication *staged, struct error *err)
+                size_t text_count, int quality, struct publication *staged, struct error *err)
 {
-    struct image_page page = {.image = image, .texts = texts, .text_count = text_count};
+    struct image_page page = {
+        .image = image, .texts = texts, .text_count = text_count, .quality = quality};
     size_t length;
     int status = image_extension(path, &length, err);
     return status != 0 ? status : stage(&page, kinds[kind_of(path)].put, path, staged, err);

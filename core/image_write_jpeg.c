@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMMENT_MAX_BYTES = 65533, QUALITY = 95 };
+enum { COMMENT_MAX_BYTES = 65533 };
 
 struct writer {
     const struct image_page *page;
@@ -75,7 +75,7 @@ static void put_picture(struct writer *w)
     jpeg->input_components = 3;
     jpeg->in_color_space = JCS_RGB;
     jpeg_set_defaults(jpeg);
-    jpeg_set_quality(jpeg, QUALITY, TRUE);
+    jpeg_set_quality(jpeg, w->page->quality, TRUE);
     jpeg->comp_info[0].h_samp_factor = jpeg->comp_info[0].v_samp_factor = 1;
     jpeg->dct_method = JDCT_ISLOW;
     jpeg->optimize_coding = TRUE;

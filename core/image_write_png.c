@@ -1,4 +1,4 @@
-/* A PNG of 8 bits, sRGB, text chunks before the pixels, no time stamp. */
+/* A PNG of 8 or 16 bits, sRGB, text chunks before the pixels, no time stamp. */
 #include "image_page.h"
 
 #include <errno.h>
@@ -74,14 +74,18 @@ static void put_picture(struct writer *w)
     if (!w->info)
         png_error(w->png, "not enough memory");
     png_set_write_fn(w->png, w, put, flush_nothing);
-    png_set_IHDR(w->png, w->info, (png_uint_32)image->width, (png_uint_32)image->height, 8,
-                 PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
-                 PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(w->png, w->info, (png_uint_32)image->width, (png_uint_32)image->height,
+                 image->deep ? 16 : 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_set_sRGB(w->png, w->info, PNG_sRGB_INTENT_PERCEPTUAL);
     put_texts(w);
     png_write_info(w->png, w->info);
+    if (image->deep && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+        png_set_swap(w->png);
+    const size_t row = 3 * (size_t)image->width;
     for (int y = 0; y < image->height; y++)
-        png_write_row(w->png, image->rgb + 3 * (size_t)image->width * (size_t)y);
+        png_write_row(w->png, image->deep ? (png_const_bytep)(image->deep + row * (size_t)y)
+                                          : image->rgb + row * (size_t)y);
     png_write_end(w->png, NULL);
 }
 

@@ -1,4 +1,4 @@
-/* A TIFF of 8 bits, deflated, tagged as sRGB; the texts are its description, one a line. */
+/* A TIFF of 8 or 16 bits, deflated, tagged as sRGB; the texts are its description, one a line. */
 #include "image_page.h"
 
 #if ATELIER_TIFF
@@ -79,7 +79,7 @@ static int put_tags(struct writer *w)
 {
     const struct image *image = w->page->image;
     size_t bytes = 0;
-    uint32_t row_bytes = 3u * (uint32_t)image->width;
+    uint32_t row_bytes = (image->deep ? 6u : 3u) * (uint32_t)image->width;
     uint32_t rows = STRIP_BYTES / row_bytes;
     w->profile = image_srgb_profile(&bytes);
     if (!w->profile || describe(w) != 0) {
@@ -90,7 +90,7 @@ static int put_tags(struct writer *w)
         uint32_t tag, value;
     } numbers[] = {{TIFFTAG_IMAGEWIDTH, (uint32_t)image->width},
                    {TIFFTAG_IMAGELENGTH, (uint32_t)image->height},
-                   {TIFFTAG_BITSPERSAMPLE, 8},
+                   {TIFFTAG_BITSPERSAMPLE, image->deep ? 16 : 8},
                    {TIFFTAG_SAMPLESPERPIXEL, 3},
                    {TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_RGB},
                    {TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG},
@@ -112,11 +112,13 @@ static int put_tags(struct writer *w)
 static int put_rows(struct writer *w)
 {
     const struct image *image = w->page->image;
-    size_t bytes = 3 * (size_t)image->width;
+    const size_t each = image->deep ? sizeof *image->deep : 1;
+    const uint8_t *pixels = image->deep ? (const uint8_t *)image->deep : image->rgb;
+    size_t bytes = each * 3 * (size_t)image->width;
     uint8_t *row = malloc(bytes);
     int failed = row ? 0 : -1;
     for (int y = 0; y < image->height && !failed; y++) {
-        memcpy(row, image->rgb + bytes * (size_t)y, bytes);
+        memcpy(row, pixels + bytes * (size_t)y, bytes);
         failed = TIFFWriteScanline(w->tiff, row, (uint32_t)y, 0) == 1 ? 0 : -1;
     }
     free(row);

@@ -70,6 +70,7 @@ enum { PRESET_BALANCED, PRESET_KERAS, PRESET_GDL, PRESET_GATYS, PRESET_JOHNSON, 
 enum { POOLING_MAX, POOLING_AVG };
 enum { OPTIMIZER_LBFGS, OPTIMIZER_ADAM };
 enum { PRECISION_F32, PRECISION_BF16, PRECISION_AUTO };
+enum { BITS_8, BITS_16 };
 
 void params_init(struct params *params);
 void params_release(struct params *params);

@@ -97,7 +97,7 @@ int render_picture(const struct params *params, const struct plan *plan,
         TRY(run_in(ARITHMETIC_F32, params, plan, weights, state, history, &again, end, err));
     }
     vgg19_weights_release(weights);
-    TRY(start_crop(plan, render_state_best(state), image, err));
+    TRY(start_crop(plan, render_state_best(state), params->bits == BITS_16, image, err));
 done:
     return status;
 }

@@ -156,24 +156,43 @@ int start_look(const struct params *params, struct start_notes *notes, struct er
     return 0;
 }
 
-int start_crop(const struct plan *plan, const double *x, struct image *image, struct error *err)
+/* NaN becomes 0, too. */
+static void quantise_deep(const double *values, size_t count, uint16_t *deep)
 {
-    size_t row = (size_t)plan->width * 3;
+    for (size_t i = 0; i < count; i++) {
+        double clamped = values[i] > 0 ? values[i] : 0;
+        deep[i] = (uint16_t)rint(257 * (clamped < 255 ? clamped : 255));
+    }
+}
+
+static const double *cropped_row(const struct plan *plan, const double *x, int row)
+{
+    size_t down = (size_t)(row + plan->margin) * (size_t)plan->full_width;
+    return x + (down + (size_t)plan->margin) * 3;
+}
+
+int start_crop(const struct plan *plan, const double *x, bool deep, struct image *image,
+               struct error *err)
+{
+    size_t row = (size_t)plan->width * 3, count = row * (size_t)plan->height;
     float *line = floats_new(row);
-    uint8_t *rgb = malloc(row * (size_t)plan->height);
-    if (!line || !rgb) {
+    struct image made = {.width = plan->width, .height = plan->height, .rgb = malloc(count)};
+    if (deep)
+        made.deep = malloc(count * sizeof *made.deep);
+    if (!line || !made.rgb || (deep && !made.deep)) {
         free(line);
-        free(rgb);
+        image_release(&made);
         return fail(err, E_ENVIRONMENT, "not enough memory for the picture");
     }
     for (int i = 0; i < plan->height; i++) {
-        const double *from =
-            x + ((size_t)(i + plan->margin) * (size_t)plan->full_width + (size_t)plan->margin) * 3;
+        const double *from = cropped_row(plan, x, i);
         for (size_t k = 0; k < row; k++)
             line[k] = (float)from[k];
-        image_quantise(line, row, rgb + (size_t)i * row);
+        image_quantise(line, row, made.rgb + (size_t)i * row);
+        if (deep)
+            quantise_deep(from, row, made.deep + (size_t)i * row);
     }
     free(line);
-    *image = (struct image){.width = plan->width, .height = plan->height, .rgb = rgb};
+    *image = made;
     return 0;
 }

@@ -28,8 +28,10 @@ struct start_notes {
 /* Reads each of them once and keeps nothing: finds what is wrong with their pixels, too. */
 int start_look(const struct params *params, struct start_notes *notes, struct error *err);
 
-/* The picture without its margin, rounded to 8 bits. Owned: image_release. */
-int start_crop(const struct plan *plan, const double *x, struct image *image, struct error *err);
+/* The picture without its margin, rounded to 8 bits, and to 16 beside if those are asked for.
+ * Owned: image_release. */
+int start_crop(const struct plan *plan, const double *x, bool deep, struct image *image,
+               struct error *err);
 
 /* Whether no channel of such a picture spans more than two levels. */
 bool start_is_flat(const struct plan *plan, const double *x);

@@ -392,7 +392,7 @@ static int measure_files(struct calibration *out, struct error *err)
     enum { SIDE = 512 };
     char folder[PATH_MAX], path[PATH_MAX + 8], digest[DIGEST_HEX];
     const char *temporary = getenv("TMPDIR");
-    struct image image = {SIDE, SIDE, malloc((size_t)SIDE * SIDE * 3)}, again = {0};
+    struct image image = {SIDE, SIDE, malloc((size_t)SIDE * SIDE * 3), NULL}, again = {0};
     float *pixels = floats_new((size_t)SIDE * SIDE * 3);
     double bytes = 3.0 * SIDE * SIDE, start;
     snprintf(folder, sizeof folder, "%s/atelier.XXXXXX",

@@ -93,7 +93,7 @@ static int write_png(struct drawing *drawing, struct error *err)
     cairo_surface_t *surface = cairo_get_target(drawing->cairo);
     cairo_surface_flush(surface);
     struct image image = {cairo_image_surface_get_width(surface),
-                          cairo_image_surface_get_height(surface), NULL};
+                          cairo_image_surface_get_height(surface), NULL, NULL};
     image.rgb = malloc(3 * (size_t)image.width * (size_t)image.height);
     if (!image.rgb)
         return fail(err, E_ENVIRONMENT, "not enough memory to write '%s'", drawing->staged.path);

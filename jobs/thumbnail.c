@@ -10,7 +10,7 @@
 int thumbnail_make(const struct image *image, int longer, struct image *out, struct error *err)
 {
     int status = 0;
-    struct image small = {image->width, image->height, NULL};
+    struct image small = {image->width, image->height, NULL, NULL};
     float *values = NULL;
     if (image->width > longer || image->height > longer)
         image_fit(image->width, image->height, longer, &small.width, &small.height);

@@ -166,7 +166,7 @@ int main(int argc, char **argv)
     struct error err = {0};
     struct store store;
     size_t jobs = strtoul(argv[2], NULL, 10), rows = strtoul(argv[3], NULL, 10);
-    struct image image = {WIDTH, HEIGHT, malloc(WIDTH * HEIGHT * 3)};
+    struct image image = {WIDTH, HEIGHT, malloc(WIDTH * HEIGHT * 3), NULL};
     for (size_t i = 0; i < WIDTH * HEIGHT * 3; i++)
         image.rgb[i] = (uint8_t)(i / 3 % WIDTH + 60 * (i % 3) + (i * 2654435761u >> 28));
     must(store_create(argv[1], &store, &err), &err);

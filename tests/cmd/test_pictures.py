@@ -572,6 +572,58 @@ class Writing(InFolder):
             self.assertEqual(before, self.path(name).read_bytes())
             self.path("a.h5").unlink()
 
+    @staticmethod
+    def deep_png(path):
+        """Samples of a PNG of 16-bit RGB, which Pillow reads with 8 only."""
+        data, at, packed = path.read_bytes(), 8, b""
+        while at < len(data):
+            length, kind = struct.unpack(">I4s", data[at:at + 8])
+            body = data[at + 8:at + 8 + length]
+            if kind == b"IHDR":
+                width, height, depth, colour = struct.unpack(">IIBB", body[:10])
+            packed += body if kind == b"IDAT" else b""
+            at += 12 + length
+        assert (depth, colour) == (16, 2)
+        raw, above, rows = zlib.decompress(packed), np.zeros(6 * width, int), []
+        for y in range(height):
+            line = list(raw[y * (6 * width + 1):(y + 1) * (6 * width + 1)])
+            row = line[1:]
+            for i in range(6 * width):
+                a, b = (row[i - 6] if i >= 6 else 0), int(above[i])
+                c = int(above[i - 6]) if i >= 6 else 0
+                p = a + b - c
+                paeth = min((abs(p - v), k, v) for k, v in enumerate((a, b, c)))[2]
+                row[i] = (row[i] + (0, a, b, (a + b) // 2, paeth)[line[0]]) & 255
+            above = np.array(row)
+            rows.append(above)
+        both = np.array(rows).reshape(height, width, 3, 2)
+        return both[..., 0] * 256 + both[..., 1]
+
+    def test_sixteen_bits_hold_what_lies_between(self):
+        self.render(output="a.png")
+        plain = pixels(self.path("a.png")).astype(int)
+        self.render(output="b.png", bits=16)
+        deep = self.deep_png(self.path("b.png"))
+        self.assertLessEqual(abs(deep / 257 - plain).max(), 0.51)
+        self.assertGreater(len(np.unique(deep)), 1000)
+        if has_format("TIFF"):
+            self.render(output="c.tif", bits=16)
+            self.assertGreater(self.path("c.tif").stat().st_size, self.path("a.png").stat().st_size)
+            self.render(output="again.png", content="c.tif", size=0, margin=0, iterations=0)
+            np.testing.assert_array_equal(pixels(self.path("again.png")), plain)
+        result = self.render(INPUT, output="d.jpg", bits=16)
+        self.assertWords(result.stderr, "bits 16 needs a PNG or a TIFF", "'d.jpg'")
+
+    def test_quality_is_that_of_the_jpeg(self):
+        sizes = []
+        for quality in (40, 95, 100):
+            self.render(output=f"q{quality}.jpg", quality=quality)
+            sizes.append(self.path(f"q{quality}.jpg").stat().st_size)
+        self.assertEqual(sizes, sorted(sizes))
+        self.assertGreater(sizes[2], 1.2 * sizes[0])
+        self.render(output="default.jpg")
+        self.assertEqual(self.path("default.jpg").read_bytes(), self.path("q95.jpg").read_bytes())
+
     def test_numbered_pictures_have_the_extension(self):
         self.render(output="a.jpg", save_every=1)
         self.assertTrue(self.path("a-0001.jpg").exists())

@@ -11,7 +11,7 @@
 /* A picture of seeded noise. Release it. */
 static inline struct image noise_image(int width, int height, uint64_t seed)
 {
-    struct image image = {width, height, NULL};
+    struct image image = {width, height, NULL, NULL};
     size_t count = 3 * (size_t)width * (size_t)height;
     image.rgb = malloc(count);
     assert_non_null(image.rgb);

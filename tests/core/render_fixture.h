@@ -162,7 +162,7 @@ static inline const char *blank_file(struct size size)
     snprintf(name, sizeof name, "%dx%d.png", size.width, size.height);
     const char *path = in_folder(name);
     struct error err = {0};
-    struct image image = {size.width, size.height, calloc(values_of(size), 1)};
+    struct image image = {size.width, size.height, calloc(values_of(size), 1), NULL};
     assert_int_equal(image_write_png(path, &image, NULL, 0, &err), 0);
     image_release(&image);
     return path;

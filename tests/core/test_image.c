@@ -34,7 +34,7 @@ static int same_picture(const struct image *a, const struct image *b)
 static void assert_refused(const char *path, const char *words)
 {
     struct error err = {0};
-    struct image image = {-1, -2, (uint8_t *)&err};
+    struct image image = {-1, -2, (uint8_t *)&err, NULL};
     assert_int_equal(image_read(path, &image, NULL, &err), E_INPUT);
     assert_int_equal(err.code, E_INPUT);
     assert_says(&err, words);

@@ -5,7 +5,7 @@
 static struct image image_of(int width, int height, uint8_t (*value)(int x, int y, int channel))
 {
     size_t count = 3 * (size_t)width * (size_t)height;
-    struct image image = {width, height, malloc(count)};
+    struct image image = {width, height, malloc(count), NULL};
     assert_non_null(image.rgb);
     for (size_t i = 0; i < count; i++)
         image.rgb[i] = value((int)(i / 3) % width, (int)(i / 3) / width, (int)(i % 3));

@@ -206,7 +206,7 @@ static void picture_that_png_cannot_hold_is_refused(void **state)
     (void)state;
     struct error err = {0};
     uint8_t pixel[3] = {0};
-    struct image image = {INT32_MAX, 1, pixel};
+    struct image image = {INT32_MAX, 1, pixel, NULL};
     assert_int_equal(image_write_png(in_folder("big.png"), &image, NULL, 0, &err), E_ENVIRONMENT);
     assert_says(&err, "big.png': Invalid IHDR data");
     assert_int_equal(files_in_folder(), 0);

@@ -21,7 +21,7 @@ static const char *picture_file(const char *name, int seed)
 {
     const char *path = in_folder(name);
     struct error err = {0};
-    struct image image = {size.width, size.height, calloc(values_of(size), 1)};
+    struct image image = {size.width, size.height, calloc(values_of(size), 1), NULL};
     float *picture = picture_new_float((uint64_t)seed, size.width, size.height);
     image_quantise(picture, values_of(size), image.rgb);
     assert_int_equal(image_write_png(path, &image, NULL, 0, &err), 0);

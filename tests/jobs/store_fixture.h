@@ -73,7 +73,7 @@ static inline void put_result(const struct store *store, const struct made_resul
     struct error err = {0};
     struct params params;
     struct history history;
-    struct image image = {5, 4, calloc(4 * 5, 3)};
+    struct image image = {5, 4, calloc(4 * 5, 3), NULL};
     for (int i = 0; i < 4 * 5 * 3; i++)
         image.rgb[i] = (uint8_t)(4 * i + made->id[1]);
     made_params(made, &params);
