@@ -290,9 +290,13 @@ static void parse_long(struct walk *walk)
     snprintf(name, sizeof name, "%.*s", (int)length, word);
     const struct argument *row = find_row(walk->form, name);
     if (!row) {
-        row = find_near(walk->form, name, near);
-        SAY(walk, walk->at, "unknown option '--%s'%s%s%s", name, *near ? "; did you mean " : "",
-            near, *near ? "?" : "");
+        const char *owner = walk->form->owner ? walk->form->owner(name) : NULL;
+        row = owner ? NULL : find_near(walk->form, name, near);
+        if (owner)
+            SAY(walk, walk->at, "--%s is %s", name, owner);
+        else
+            SAY(walk, walk->at, "unknown option '--%s'%s%s%s", name, *near ? "; did you mean " : "",
+                near, *near ? "?" : "");
     }
     if (row)
         take_option(walk, row, equals ? equals + 1 : NULL);

@@ -85,6 +85,8 @@ struct form {
     void *context;
     void (*tables)(FILE *to); /* what comes after the options; NULL: nothing */
     const char *exit_codes;   /* "0 done; 2 wrong input"; NULL: these */
+    /* Whose an option is that this form lacks: "an option of 'atelier render'"; NULL: nobody's. */
+    const char *(*owner)(const char *name);
 };
 
 void form_part(struct form *form, const char *title);

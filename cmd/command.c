@@ -2,6 +2,7 @@
 
 #include "complaints_print.h"
 #include "form_print.h"
+#include "params.h"
 #include <string.h>
 
 const struct command *command_find(const char *name)
@@ -23,9 +24,21 @@ static int verdict(const char *command, const struct complaints *complaints, str
                 complaints->errors, command);
 }
 
+/* A parameter given to a command that does not take it. */
+static const char *owner_of(const char *name)
+{
+    enum param_id id;
+    if (params_find(name, &id, NULL) != 0)
+        return NULL;
+    if (param_table[id].scope == SCOPE_RUN)
+        return "an option of 'atelier render'";
+    return "a parameter of a picture: write it into the sweep file, or give it to 'atelier render'";
+}
+
 int command_parse(int argc, char **argv, struct form *form, bool *helped, struct error *err)
 {
     struct complaints complaints = {0};
+    form->owner = owner_of;
     int status = arguments_parse(argc, argv, form, helped, &complaints, err);
     if (status == 0 && *helped)
         form_print(stdout, argv[0], form);

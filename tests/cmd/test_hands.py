@@ -107,6 +107,13 @@ class Words(Hands):
             self.assertEqual(said.count("unknown option"), 2, said)
         self.assertIn("vgg19-kers", self.said("weights", "--fetch=vgg19-kers", code=INPUT))
 
+    def test_an_option_of_another_command_is_said_to_be_one(self):
+        for command in ("batch", "submit", "plan", "report"):
+            said = self.said(command, "a.yaml", "--save-every=5", "--style-weight=2", code=INPUT)
+            self.assertWords(said, "--save-every is an option of 'atelier render'",
+                             "--style-weight is a parameter of a picture", "sweep file")
+            self.assertNotIn("unknown option", said)
+
     def test_all_that_is_wrong_is_said_at_once(self):
         said = self.said("render", "nope.png", "--zzz", "1", "--size", "banana", "--contnet=none.png",
                          "--pooling=mean", "--content-layers", "relu9_9", "--tv-weight=-1", "-x",

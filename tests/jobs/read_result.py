@@ -44,7 +44,7 @@ ATTRIBUTES = {
     "style_layers": "relu1_1:0.25,relu2_1:0.75",
     "pooling": "avg",
     "tolerance": 1e-4,
-    "precision": "f32",
+    "precision": "auto",
 }
 RUN_PARAMETERS = ["output", "threads", "save_every", "checkpoint_seconds", "fresh", "verbose", "quiet"]
 
