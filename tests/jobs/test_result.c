@@ -897,7 +897,7 @@ static void missing_folder_is_an_error(void **unused)
     struct sample s;
     struct error err = {0};
     sample_init(&s, 1, 4, 4, 0);
-    assert_int_equal(sample_write(&s, "no/such/folder.h5", RESULT, &err), E_ENVIRONMENT);
+    assert_int_equal(sample_write(&s, "no/such/folder.h5", RESULT, &err), E_INPUT);
     assert_non_null(strstr(err.message, "no/such/folder.h5"));
     assert_int_equal(H5Fget_obj_count(H5F_OBJ_ALL, H5F_OBJ_ALL), 0);
     sample_release(&s);
