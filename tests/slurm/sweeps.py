@@ -44,8 +44,8 @@ class WithSweep(InFolder):
         self.write_sweep()
 
     def write_sweep(self, tolerance="0", weights=(1, 10), sizes=(48, 96), iterations=2):
-        rows = ["content,style,content_layers,style_layers,iterations,maxfun,margin,tolerance,size,style_weight"]
-        rows += [f"content.png,style.png,relu1_2,relu1_1,{iterations},5,0,{tolerance},{size},{weight}"
+        rows = ["content,style,content_layers,style_layers,iterations,maxfun,margin,tolerance,precision,size,style_weight"]
+        rows += [f"content.png,style.png,relu1_2,relu1_1,{iterations},5,0,{tolerance},f32,{size},{weight}"
                  for size in sizes for weight in weights]
         self.path("sweep.csv").write_text("\n".join(rows) + "\n")
 
