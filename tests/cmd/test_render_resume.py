@@ -148,13 +148,15 @@ class Engines(Disturbed):
                 with self.subTest(name):
                     self.check_resume(name)
 
-    def test_does_not_go_on_with_another_engine(self):
+    def test_goes_on_with_another_engine_and_says_so(self):
         if "onednn-split" not in self.available:
             self.skipTest("there is one engine for float32")
         os.environ["ATELIER_ENGINE"] = "onednn-split"
         self.interrupt(OPTIMIZERS["lbfgs"])
         os.environ["ATELIER_ENGINE"] = "winograd"
-        self.assertNotIn("resuming after", self.render(**OPTIMIZERS["lbfgs"]).stderr)
+        said = self.render(**OPTIMIZERS["lbfgs"]).stderr
+        self.assertWords(said, "resuming after", "computed otherwise", "onednn-split")
+        self.assertIn("onednn-split", attributes(self.path("out.h5"))["numerics_before"])
 
 
 def is_caught(process, number):
