@@ -2,13 +2,19 @@
 """The memory that a plan names is what a render takes, within 10 %. tests/bench/memory.py has the
 larger sizes."""
 import pathlib
+import subprocess
 import sys
 import unittest
 
-from atelier import PROGRAM, InFolder, is_sanitized, main, make_picture
+from atelier import PROGRAM, InFolder, history, is_sanitized, main, make_picture
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
 from memory import LIMIT, measured, predicted, settings  # noqa: E402
+
+
+def has_bf16():
+    said = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True).stdout
+    return "bf16: winograd-bf16" in said or "bf16: onednn-bf16" in said
 
 
 @unittest.skipIf(is_sanitized(), "sanitizers take memory of their own")
@@ -31,6 +37,8 @@ class Peak(InFolder):
 
     def test_across_a_hand_over(self):
         self.check(128, "auto")
+        precision = history(self.path("out.h5"))["precision"]
+        self.assertEqual((precision[0], precision[-1]), (1, 0) if has_bf16() else (0, 0))
 
 
 if __name__ == "__main__":

@@ -247,7 +247,11 @@ class ASmallSweep(InBrowser):
         plot = self.one(".plot")
         self.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", plot)
         x, y, run = self.js("""
-            const plot = curves.plots[0].plot, line = plot.lines[1], box = plot.box.getBoundingClientRect();
+            const plot = curves.plots[0].plot, box = plot.box.getBoundingClientRect();
+            const height = line => plot.top(line.y[line.y.length - 1]);
+            const alone = line => Math.min(...plot.lines.filter(other => other !== line)
+                .map(other => Math.abs(height(other) - height(line))));
+            const line = plot.lines.reduce((best, each) => alone(each) > alone(best) ? each : best);
             const i = line.x.length - 1;
             return [plot.left(line.x[i]) - box.width / 2 - 1, plot.top(line.y[i]) - box.height / 2, line.run.id];""")
         webdriver.ActionChains(self.browser).move_to_element_with_offset(plot, x, y).perform()
