@@ -285,7 +285,7 @@ static bool is_listed(const char *list, const char *one)
 {
     size_t length = strlen(one);
     for (const char *at = list; (at = strstr(at, one)); at += length)
-        if ((at == list || strncmp(at - 3, " | ", 3) == 0) &&
+        if ((at == list || (at - list >= 3 && strncmp(at - 3, " | ", 3) == 0)) &&
             (!at[length] || strncmp(at + length, " | ", 3) == 0))
             return true;
     return false;
