@@ -51,15 +51,15 @@ void layer_size(struct layer layer, int height, int width, int *layer_height, in
  * kernel[i] is [3][3][in][out], a cross-correlation; bias[i] is [out].
  * digest is the SHA-256 of the numbers as they were read, before anything is folded: kernels and
  * biases in turn, little-endian float32, of all 16 convolutions whatever `convs` is (of those
- * loaded, where a file has not all 16). With `convention` it says which network this is. The
- * built-in one's is that of its name, "builtin:SEED".
+ * loaded, where a file has not all 16). With `convention` it says which network this is. That
+ * of untrained filters is of the text "builtin:SEED", the name they had first.
  * Owned: everything is freed by vgg19_weights_release. */
 struct vgg19_weights {
     int convs;
     float *kernel[VGG19_CONVS];
     float *bias[VGG19_CONVS];
     float mean[3];           /* R, G, B */
-    char source[64];         /* what it is: "builtin:0", "Keras HDF5" */
+    char source[64];         /* what it is: "builtin", "random:0", "Keras HDF5" */
     char convention[16];     /* "caffe", "torchvision" */
     const char *guessed;     /* what told it, if only a guess: "the layers' names"; else NULL */
     char digest[DIGEST_HEX]; /* of the numbers of all 16 layers: the same in every container */

@@ -320,7 +320,7 @@ done:
     return status ? fail_context(err, "weight file '%s': ", path) : 0;
 }
 
-/* What both networks that are no files have in common: nothing has to be folded. */
+/* What both networks that are no files have in common: they expect caffe's input. */
 static int begin_own(const char *what, int convention, int convs, struct vgg19_weights *weights,
                      struct error *err)
 {
