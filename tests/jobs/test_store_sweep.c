@@ -103,6 +103,7 @@ static void sweep_whose_values_are_all_there_may_have_lost_rows_or_a_photograph(
     assert_int_equal(take(A1 B2, false, &err), E_INPUT);
     assert_says(&err, "has 2 jobs that");
     assert_says(&err, "rows are gone, or a picture or the weights have changed");
+    assert_says(&err, "the built-in network was an untrained one: weights: random:0 goes on");
     assert_int_equal(take(A1_CHANGED A2 B1 B2, false, &err), E_INPUT);
     assert_says(&err, "has 1 job that");
     assert_says(&err, "a picture or the weights have changed");
