@@ -58,6 +58,12 @@ class Pictures(InStore):
         self.assertEqual(picture.read_bytes(), before)
         self.assertTrue(picture.with_suffix(".h5").exists())
 
+    def test_checkpoint_seconds_reach_every_render(self):
+        self.sweep([1, 10])
+        self.batch("--checkpoint-seconds", "7", stub=False)
+        logs = [log.read_text().splitlines()[0] for log in self.store.glob("jobs/*/*.log")]
+        self.assertEqual([line.count(" --checkpoint-seconds=7") for line in logs], [1, 1])
+
     def test_corrupt_image_fails_alone(self):
         self.sweep([0.1, 1])
         data = self.path("content.png").read_bytes()
