@@ -18,6 +18,7 @@ static const enum job_file kinds[JOB_PUBLISHED] = {JOB_PICTURE, JOB_LOG, JOB_RES
 struct place {
     const struct store *store;
     const char *id;
+    void (*ready)(void); /* may be NULL: called right before anything gets a name */
     int folder;
     char *paths[JOB_PUBLISHED];
     const char *names[JOB_PUBLISHED];
@@ -32,10 +33,10 @@ static void place_release(struct place *place)
         free(place->paths[i]);
 }
 
-static int find_place(const struct store *store, const char *id, struct place *out,
-                      struct error *err)
+static int find_place(const struct store *store, const char *id, void (*ready)(void),
+                      struct place *out, struct error *err)
 {
-    struct place place = {.store = store, .id = id, .folder = -1};
+    struct place place = {.store = store, .id = id, .ready = ready, .folder = -1};
     int status = 0;
     for (int i = 0; i < JOB_PUBLISHED && status == 0; i++) {
         place.paths[i] = store_job_path(store, id, kinds[i]);
@@ -63,6 +64,12 @@ static int fail_write(const struct place *place, int i, struct error *err)
     return fail_errno(err, "cannot write '%s'", place->paths[i]);
 }
 
+static void about_to_name(const struct place *place)
+{
+    if (place->ready)
+        place->ready();
+}
+
 static int sync_place(const struct place *place, struct error *err)
 {
     return files_sync_folder(place->folder) == 0 ? 0 : fail_write(place, 0, err);
@@ -75,6 +82,7 @@ static int move_result(const struct place *place, int from, struct error *err)
 {
     enum { RESULT = JOB_PUBLISHED - 1 };
     const char *name = place->names[RESULT];
+    about_to_name(place);
     while (files_link_at(from, name, place->folder, name) != 0) {
         if (errno == ENOENT || store_job_done(place->store, place->id))
             return 0; /* somebody else has */
@@ -92,9 +100,11 @@ static int move_result(const struct place *place, int from, struct error *err)
 static int move_all(const struct place *place, int from, struct error *err)
 {
     int status = 0;
-    for (int i = 0; i < JOB_PUBLISHED - 1; i++)
+    for (int i = 0; i < JOB_PUBLISHED - 1; i++) {
+        about_to_name(place);
         if (renameat(from, place->names[i], place->folder, place->names[i]) != 0 && errno != ENOENT)
             return fail_write(place, i, err);
+    }
     TRY(sync_place(place, err));
     TRY(move_result(place, from, err));
     TRY(sync_place(place, err));
@@ -127,7 +137,7 @@ static int resume(const struct place *place, struct error *err)
 int job_publish_resume(const struct store *store, const char *id, struct error *err)
 {
     struct place place;
-    int status = find_place(store, id, &place, err);
+    int status = find_place(store, id, NULL, &place, err);
     if (status != 0)
         return status;
     if (place.folder >= 0)
@@ -203,6 +213,7 @@ static int decide(const struct place *place, const char *name, int folder, struc
         TRY(resume(place, err));
         if (tried || store_job_done(place->store, place->id))
             break;
+        about_to_name(place);
         tried = renameat(place->folder, name, place->folder, place->decided) == 0 ||
                 (errno == ENOENT && is_decided(place, folder));
         if (!tried && errno != EEXIST && errno != ENOTEMPTY)
@@ -228,15 +239,13 @@ int job_publish(const struct store *store, const char *id, struct publication *f
     int status = 0, folder = -1;
     char *temporary = NULL;
     const char *name = NULL;
-    TRY(find_place(store, id, &place, err));
+    TRY(find_place(store, id, ready, &place, err));
     if (!(temporary = publish_temporary(files[JOB_PUBLISHED - 1].path))) {
         status = fail(err, E_ENVIRONMENT, "not enough memory");
         goto done;
     }
     name = strrchr(temporary, '/') + 1;
     TRY(gather(&place, files, name, &folder, err));
-    if (ready)
-        ready();
     TRY(decide(&place, name, folder, err));
     *elsewhere = !is_ours(&place, &files[JOB_PUBLISHED - 1]);
 done:

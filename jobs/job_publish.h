@@ -14,10 +14,11 @@
 
 enum { JOB_PUBLISHED = 3 }; /* JOB_PICTURE, JOB_LOG, JOB_RESULT, in that order */
 
-/* Publishes what was staged in the job's folder. `ready` (may be NULL) is called once, when all is
- * on the disk and before anything of it can be seen. Where another render was faster, *elsewhere is
- * true and its files stand. Releases all three, always. Errors: E_ENVIRONMENT.
- * Checked by: of_two_publications_one_stands_whole, a_killed_publication_is_gone_on_with */
+/* Publishes what was staged in the job's folder. `ready` (may be NULL) is called when all is on the
+ * disk, each time before something gets a name there; it may end the process. Where another render
+ * was faster, *elsewhere is true and its files stand. Releases all three, always. Errors:
+ * E_ENVIRONMENT. Checked by: of_two_publications_one_stands_whole,
+ * a_killed_publication_is_gone_on_with */
 int job_publish(const struct store *store, const char *id, struct publication *files,
                 void (*ready)(void), bool *elsewhere, struct error *err);
 

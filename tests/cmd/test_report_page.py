@@ -246,14 +246,25 @@ class ASmallSweep(InBrowser):
     def test_hover_over_a_curve_marks_its_picture_and_says_its_value(self):
         plot = self.one(".plot")
         self.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", plot)
-        x, y, run = self.js("""
+        x, y, run, alone = self.js("""
             const plot = curves.plots[0].plot, box = plot.box.getBoundingClientRect();
-            const height = line => plot.top(line.y[line.y.length - 1]);
-            const alone = line => Math.min(...plot.lines.filter(other => other !== line)
-                .map(other => Math.abs(height(other) - height(line))));
-            const line = plot.lines.reduce((best, each) => alone(each) > alone(best) ? each : best);
-            const i = line.x.length - 1;
-            return [plot.left(line.x[i]) - box.width / 2 - 1, plot.top(line.y[i]) - box.height / 2, line.run.id];""")
+            const at = (line, i) => [plot.left(line.x[i]), plot.top(line.y[i])];
+            const dots = line => line.x.slice(1).flatMap((_, i) => {
+                const [ax, ay] = at(line, i), [bx, by] = at(line, i + 1);
+                return [...Array(101).keys()].map(k => [ax + (bx - ax) * k / 100, ay + (by - ay) * k / 100]);
+            });
+            const drawn = plot.lines.map(line => [line, dots(line)]);
+            let best = [0, 0, null, -1];
+            for (const [line] of drawn)
+                line.x.forEach((_, i) => {
+                    const [x, y] = at(line, i);
+                    const alone = Math.min(...drawn.filter(([other]) => other !== line)
+                        .flatMap(([, dots]) => dots.map(([ox, oy]) => Math.hypot(ox - x, oy - y))));
+                    if (alone > best[3])
+                        best = [x - box.width / 2, y - box.height / 2, line.run.id, alone];
+                });
+            return best;""")
+        self.assertGreater(alone, 4, "a point apart from all other curves, in pixels")
         webdriver.ActionChains(self.browser).move_to_element_with_offset(plot, x, y).perform()
         self.assertEqual(self.hovered(), run)
         marked = [cell.get_attribute("data-run") for cell in self.all(".cell.hovered")]
