@@ -72,7 +72,7 @@ struct coordinator {
     size_t retrying;
     int agents_to_tell;
     enum stop_reason stop;
-    bool settled; /* nothing can be started until something happens */
+    bool settled; /* nothing can be started until something happens, or until the next tick */
     struct coordinator_counts counts;
 };
 
@@ -253,6 +253,7 @@ static void wait_again(struct coordinator *c, double now, size_t job, bool elsew
 {
     struct scheduled *j = &c->jobs[job];
     c->counts.waiting++;
+    c->settled = false;
     j->since = now;
     if (j->floods > 0) {
         j->state = JOB_ALONE;
@@ -498,8 +499,7 @@ void coordinator_tick(struct coordinator *c, double now)
     confirm(c, now);
     if (now >= c->settings.deadline)
         coordinator_stop(c, STOP_DEADLINE);
-    if (c->retrying > 0)
-        c->settled = false;
+    c->settled = false;
 }
 
 /* --- choosing --- */

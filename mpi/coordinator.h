@@ -14,7 +14,7 @@
  * Longest job first among those that fit into what memory its host has left. A job that cannot come
  * to its first state before the deadline is not started; when no other waits, the batch ends. Cost:
  * O(log jobs) an event and O(idle agents) a second; memory about 100 bytes a job. Checked by:
- * test_coordinator (1,000 agents with failures in virtual time). */
+ * test_coordinator (1,000 agents with failures in virtual time), test_coordinator_random. */
 #ifndef ATELIER_COORDINATOR_H
 #define ATELIER_COORDINATOR_H
 
