@@ -39,12 +39,13 @@ install_without_starting munge slurmctld slurmd slurm-client iproute2 shellcheck
 tests/check_format.sh
 tests/check_files.sh
 
-status=0
+status=0 jobs=$(nproc)
+jobs=$((jobs < 4 ? jobs : 4))
 for preset in $presets; do
     echo "== $preset"
     mkdir -p build
     cmake --preset "$preset" -DATELIER_TESTS=ON "-DATELIER_WERROR=${CI:+ON}" > "build/$preset.log" 2>&1 || { cat "build/$preset.log"; exit 1; }
     cmake --build --preset "$preset"
-    ctest --preset "$preset" --timeout 1800 || status=1
+    ctest --preset "$preset" --parallel "$jobs" --timeout 1800 || status=1
 done
 exit $status
