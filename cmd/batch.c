@@ -13,7 +13,6 @@
 #include "store_sweep.h"
 #include "sweep_file.h"
 #include "threads.h"
-#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -358,16 +357,6 @@ done:
 
 /* --- start --- */
 
-/* Pipes must not get the numbers of standard streams that were closed. */
-static void fill_descriptors(void)
-{
-    int file;
-    while ((file = open("/dev/null", O_RDWR)) >= 0 && file <= STDERR_FILENO)
-        ;
-    if (file > STDERR_FILENO)
-        close(file);
-}
-
 /* Caller frees; NULL: no memory. */
 static char *own_command(int argc, char **argv)
 {
@@ -422,7 +411,6 @@ int command_batch(int argc, char **argv)
     struct batch *batch = calloc(1, sizeof *batch);
     if (!batch)
         return E_ENVIRONMENT;
-    fill_descriptors();
     batch_options_init(&batch->options);
     batch_options_describe(&batch->options, &form);
     TRY(command_parse(argc, argv, &form, &helped, &error));

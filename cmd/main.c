@@ -1,5 +1,6 @@
 #include "command.h"
 
+#include "inheritance.h"
 #include "openmp_set_up.h"
 #include "words.h"
 #include <stdio.h>
@@ -42,6 +43,7 @@ int unknown_command(const char *name)
 
 int main(int argc, char **argv)
 {
+    inheritance_mend();
     if (argc < 2) {
         help_overview(stderr);
         return 2;

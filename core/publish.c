@@ -281,11 +281,57 @@ static int remove_temporary(int folder, const char *name)
     return unlinkat(folder, name, AT_REMOVEDIR);
 }
 
-static bool is_older(int folder, const char *name, double age_s)
+/* -1 with errno. */
+static int time_of(int file, struct timespec *time)
+{
+    struct stat info;
+    if (fstat(file, &info) != 0)
+        return -1;
+    *time = info.st_mtim;
+    return 0;
+}
+
+static int clock_by_name(const char *folder, struct timespec *now)
+{
+    char *path = NULL;
+    struct publication made;
+    if (asprintf(&path, "%s/clock", folder) < 0)
+        return -1;
+    int done = publish_begin(path, &made, NULL) == 0 ? time_of(made.file, now) : -1;
+    int cause = errno;
+    if (done == 0)
+        publish_abort(&made);
+    free(path);
+    errno = cause;
+    return done;
+}
+
+int publish_clock(const char *folder, struct timespec *now)
+{
+    int opened = files_open_folder(folder);
+    if (opened < 0)
+        return -1;
+    int file = openat(opened, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    close(opened);
+    if (file < 0)
+        return clock_by_name(folder, now);
+    int done = time_of(file, now);
+    close(file);
+    return done;
+}
+
+/* Where nobody tells, by this host's clock. */
+static double seconds_now(const char *folder)
+{
+    struct timespec now;
+    return publish_clock(folder, &now) == 0 ? (double)now.tv_sec : clock_now();
+}
+
+static bool is_older(int folder, const char *name, double now, double age_s)
 {
     struct stat info;
     return fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
-           clock_now() - (double)info.st_mtim.tv_sec > age_s;
+           now - (double)info.st_mtim.tv_sec > age_s;
 }
 
 int publish_clear(const char *folder, double age_s, uint64_t *removed, struct error *err)
@@ -294,11 +340,12 @@ int publish_clear(const char *folder, double age_s, uint64_t *removed, struct er
     DIR *entries = opened < 0 ? NULL : fdopendir(opened);
     if (!entries)
         return errno == ENOENT ? 0 : fail_errno(err, "cannot read the folder '%s'", folder);
+    double now = seconds_now(folder);
     for (struct dirent *entry; (entry = readdir(entries));) {
         bool here;
         const char *process, *name = entry->d_name;
         if (!is_temporary(name, &here, &process) ||
-            !((here && is_gone(process)) || is_older(dirfd(entries), name, age_s)))
+            !((here && is_gone(process)) || is_older(dirfd(entries), name, now, age_s)))
             continue;
         if (remove_temporary(dirfd(entries), name) == 0)
             ++*removed;

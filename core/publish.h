@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 /* A file being written under a temporary name in the folder of its final one. {0}: none. */
 struct publication {
@@ -50,8 +51,14 @@ char *publish_temporary(const char *path);
 /* Removes the temporary file, if there is one, and releases the publication. Safe on {0}. */
 void publish_abort(struct publication *publication);
 
+/* Now, by the clock that a folder's files get their times from, which may be another host's: as a
+ * file tells it that is made for this, without a name where the file system can, else removed at
+ * once. -1 with errno where none can be made. */
+int publish_clock(const char *folder, struct timespec *now);
+
 /* Removes the temporary files in a folder that nobody will ever publish: of this host's processes
- * that are gone, and any that is older than age_s; a process that lives and loses its file fails.
+ * that are gone, and any that is older than age_s by the folder's clock; a process that lives and
+ * loses its file fails.
  * *removed counts them up. No such folder is fine. Errors: E_ENVIRONMENT. */
 int publish_clear(const char *folder, double age_s, uint64_t *removed, struct error *err);
 

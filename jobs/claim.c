@@ -161,18 +161,25 @@ static void judge(struct sight *seen, struct timespec now, double lost_after_s)
     seen->state = dead ? CLAIM_DEAD : CLAIM_ALIVE;
 }
 
+/* Who may not write there has only this host's clock. */
+static struct timespec time_in(const struct store *store)
+{
+    struct timespec now;
+    if (publish_clock(store->folder, &now) != 0)
+        clock_gettime(CLOCK_REALTIME, &now);
+    return now;
+}
+
 int claim_look(const struct store *store, double lost_after_s, struct claim *who,
                enum claim_state *state, double *age, struct error *err)
 {
     struct sight seen;
-    struct timespec now;
     char *path = store_path(store, STORE_CLAIM);
     int status = path ? read_claim(path, &seen, err) : fail_memory(err);
     free(path);
     if (status != 0)
         return status;
-    clock_gettime(CLOCK_REALTIME, &now);
-    judge(&seen, now, lost_after_s);
+    judge(&seen, time_in(store), lost_after_s);
     *who = seen.who;
     *state = seen.state;
     *age = seen.age;

@@ -36,9 +36,9 @@ struct claim {
 
 enum claim_state { CLAIM_FREE, CLAIM_ALIVE, CLAIM_DEAD };
 
-/* What stands there. *age is the heartbeat's in seconds, by this host's clock; 0 when free.
- * Writes nothing, so that anybody may look. Errors: E_INPUT: what stands there is none of
- * atelier's; E_ENVIRONMENT. */
+/* What stands there. *age is the heartbeat's in seconds, by the file system's clock, or this host's
+ * where the store cannot be written; 0 when free. Leaves nothing, so that anybody may look. Errors:
+ * E_INPUT: what stands there is none of atelier's; E_ENVIRONMENT. */
 int claim_look(const struct store *store, double lost_after_s, struct claim *who,
                enum claim_state *state, double *age, struct error *err);
 

@@ -32,7 +32,7 @@ weights/guarded.c        fopen|open        /proc and /dev/null
 weights/file_map.c       openat|open         weights that a person names, over links too
 weights/weights.c        open              weights that a person names, over links too
 weights/onnx.c           openat            data beside a model, not over links
-cmd/batch.c              open              /dev/null
+cmd/inheritance.c        open              /dev/null
 cmd/launch.c             open              /dev/null
 cmd/submit.c             rmdir             empty folders that this submission has made
 cmd/help.c               fopen             pages for a folder that a person names

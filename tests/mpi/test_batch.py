@@ -54,6 +54,18 @@ class Ranks(InStore):
         self.assertEqual(subprocess.run(words, cwd=self.folder, timeout=PATIENCE).returncode, 0)
         self.assertEqual(len(self.done()), 3)
 
+    def test_what_a_parent_ignores_or_blocks(self):
+        def be_unkind():
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        self.manifest([1, HELD])
+        for options in ([], ["--ranks", "2"]):
+            process = self.start(self.words(*options), env=mpi_environment(), preexec_fn=be_unkind)
+            wait_until(lambda: len(self.done()) == 1 and self.starts(HELD) == 1, "one is left")
+            process.send_signal(signal.SIGUSR1)
+            self.expect(process, INTERRUPTED)
+            (self.store / "stub.log").unlink()
+
 
 class Ends(InStore):
     def test_every_end_is_told_apart(self):
