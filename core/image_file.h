@@ -1,8 +1,8 @@
 /* Private to image_*.c: a picture's file, opened and measured, what reads each format from it, and
- * what becomes of the rows that a reader hands over.
- * image_read.c opens the file, tells the format by its first bytes and calls the reader; the reader
- * says what its pixels are (struct image_form, struct image_colour) and hands them to a canvas,
- * which brings them to 8-bit sRGB, upright, over white. */
+ * what becomes of the rows that a codec hands over.
+ * image_read.c opens the file, image_formats.c tells the format by its first bytes, and the
+ * format's codec says what its pixels are (struct image_form, struct image_colour) and puts them on
+ * a canvas, which brings them to 8-bit sRGB, upright, over white. */
 #ifndef ATELIER_IMAGE_FILE_H
 #define ATELIER_IMAGE_FILE_H
 
@@ -10,7 +10,7 @@
 #include "image_colour.h"
 #include <stdio.h>
 
-/* stream stands at the first byte. Readers may leave it anywhere; image_read.c closes it. */
+/* stream stands at the first byte. Codecs may leave it anywhere; image_read.c closes it. */
 struct image_file {
     const char *path; /* for messages */
     FILE *stream;
@@ -89,24 +89,32 @@ int image_exif_orientation(const struct image_exif *exif);
 
 /* --- formats --- */
 
-/* A row of the table of formats; what is known of one is in image_NAME.c. */
-struct image_format {
-    const char *name, *kind; /* "WebP", "a WebP picture" */
-    const char *library;     /* and its package, where it may be missing: "libwebp-dev" */
-    const char *package;
-    /* Whether a file with these first bytes is one; where there are fewer than its magic number
-     * has, whether it may be the beginning of one. */
-    bool (*recognises)(const uint8_t *head, size_t got);
-    /* NULL where this build lacks the library: */
-    int (*probe)(struct image_file *, struct image_size *, struct error *);
-    int (*read)(struct image_file *, struct image *, struct error *);
-    void (*version)(char *text, size_t size); /* of the library */
+/* A picture that is being read. A codec's own state begins with it. */
+struct image_decoder {
+    const struct image_file *file;
+    struct image_form form; /* these are the codec's to set when it opens: */
+    struct image_colour colour;
+    uint64_t bytes; /* the most that decoding takes beside the finished picture */
+    struct image_canvas canvas;
 };
 
-/* Whether the head is that magic number, or a beginning of it. */
-bool image_begins_with(const uint8_t *head, size_t got, const char *magic, size_t length);
+/* How pictures of one format are read: state of decoder_bytes, zeros but for the file, is opened,
+ * which reads what stands before the pixels and refuses what cannot be a picture; a canvas of that
+ * form is begun; decode puts all rows on it, and notes what a person may want to know of. close
+ * frees what the other two left, whether they succeeded or not; colour may borrow from the state.
+ * Errors: as image_read. */
+struct image_codec {
+    size_t decoder_bytes;
+    int (*open)(struct image_decoder *decoder, struct error *err);
+    int (*decode)(struct image_decoder *decoder, struct error *err);
+    void (*close)(struct image_decoder *decoder);
+    void (*version)(char *text, size_t size); /* of the library */
+};
+extern const struct image_codec image_codec_png, image_codec_jpeg, image_codec_webp,
+    image_codec_tiff, image_codec_heif;
 
-extern const struct image_format image_format_png, image_format_jpeg, image_format_webp,
-    image_format_tiff, image_format_heif;
+/* The codec for the picture in a file, by its first bytes, and the stream back at them. Errors:
+ * E_INPUT: what it is instead of a picture that is read here; E_ENVIRONMENT. */
+int image_sniff(struct image_file *file, const struct image_codec **codec, struct error *err);
 
 #endif

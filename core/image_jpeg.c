@@ -21,8 +21,8 @@ enum {
     PX_PER_BYTE_MAX = 64 * 8 /* a block takes one bit at least */
 };
 
-struct decoder {
-    struct image_file *file;
+struct jpeg_decoder {
+    struct image_decoder base;
     struct jpeg_decompress_struct jpeg;
     struct jpeg_error_mgr manager;
     struct jpeg_progress_mgr monitor;
@@ -36,15 +36,13 @@ struct decoder {
     unsigned seen;   /* components in a scan, one bit each */
     JDIMENSION rows; /* that are sound */
     struct image_exif exif;
-    struct image_form form;
-    struct image_canvas canvas; /* these are freed by decoder_close: */
-    uint8_t *row;
-    JOCTET *profile;
+    uint8_t *row;    /* freed by close_jpeg, */
+    JOCTET *profile; /* and this */
 };
 
 static void escape(j_common_ptr common)
 {
-    struct decoder *d = common->client_data;
+    struct jpeg_decoder *d = common->client_data;
     d->cause = common->err->msg_code;
     common->err->format_message(common, d->words);
     longjmp(d->escape, 1);
@@ -54,7 +52,7 @@ static void escape(j_common_ptr common)
  * coder reads ahead. An arithmetic coder does not know when it is out of bits. */
 static void judge_message(j_common_ptr common, int level)
 {
-    struct decoder *d = common->client_data;
+    struct jpeg_decoder *d = common->client_data;
     if (level >= 0 || d->at_profile)
         return;
     switch (common->err->msg_code) {
@@ -80,7 +78,7 @@ static void say_nothing(j_common_ptr common) { (void)common; }
 /* Before each step of reading scans ahead: the last scan's header is known. */
 static void count_scans(j_common_ptr common)
 {
-    struct decoder *d = common->client_data;
+    struct jpeg_decoder *d = common->client_data;
     for (int i = 0; i < d->jpeg.comps_in_scan; i++)
         d->seen |= 1u << d->jpeg.cur_comp_info[i]->component_index;
     d->too_many = d->jpeg.input_scan_number > SCANS_MAX;
@@ -108,13 +106,13 @@ static int is_unsupported(int cause)
 static const char way_on[] = "get it again from where it came, or open it in a picture editor and "
                              "save what is left of it";
 
-static int explain(const struct decoder *d, struct error *err)
+static int explain(const struct jpeg_decoder *d, struct error *err)
 {
-    const char *path = d->file->path;
-    if (ferror(d->file->stream))
+    const char *path = d->base.file->path;
+    if (ferror(d->base.file->stream))
         return fail_errno(err, "cannot read '%s'", path);
     if (d->cause == JERR_OUT_OF_MEMORY)
-        return image_fail_memory(d->file, err);
+        return image_fail_memory(d->base.file, err);
     if (d->too_many)
         return fail(err, E_INPUT, "'%s' has more than %d scans: save it anew", path, SCANS_MAX);
     if ((d->cut || d->cause == JERR_INPUT_EOF) && d->rows > 0)
@@ -136,7 +134,7 @@ static bool begins(const struct jpeg_marker_struct *marker, const char *words, s
            memcmp(marker->data, words, bytes) == 0;
 }
 
-static void read_markers(struct decoder *d)
+static void read_markers(struct jpeg_decoder *d)
 {
     static const char exif[] = "Exif\0", xmp[] = "http://ns.adobe.com/xap/1.0/";
     for (const struct jpeg_marker_struct *m = d->jpeg.marker_list; m; m = m->next) {
@@ -147,53 +145,24 @@ static void read_markers(struct decoder *d)
     }
 }
 
-static bool is_cmyk(const struct decoder *d)
+static bool is_cmyk(const struct jpeg_decoder *d)
 {
     return d->jpeg.jpeg_color_space == JCS_CMYK || d->jpeg.jpeg_color_space == JCS_YCCK;
 }
 
-static int check_plausible(const struct decoder *d, struct error *err)
+static int check_plausible(const struct jpeg_decoder *d, struct error *err)
 {
     uint64_t pixels = (uint64_t)d->jpeg.image_width * d->jpeg.image_height;
-    if (d->jpeg.arith_code || pixels / PX_PER_BYTE_MAX <= d->file->size_bytes)
+    if (d->jpeg.arith_code || pixels / PX_PER_BYTE_MAX <= d->base.file->size_bytes)
         return 0;
     return fail(err, E_INPUT, "'%s' is truncated: it holds too little for its size in px",
-                d->file->path);
+                d->base.file->path);
 }
-
-/* Reads the header. */
-static int decoder_open(struct decoder *d, struct error *err)
-{
-    jpeg_create_decompress(&d->jpeg);
-    d->jpeg.progress = &d->monitor;
-    jpeg_stdio_src(&d->jpeg, d->file->stream);
-    jpeg_save_markers(&d->jpeg, APP1, MARKER_MAX_BYTES);
-    jpeg_save_markers(&d->jpeg, APP2, MARKER_MAX_BYTES);
-    jpeg_read_header(&d->jpeg, TRUE);
-    J_COLOR_SPACE colours = d->jpeg.jpeg_color_space;
-    if (colours != JCS_GRAYSCALE && colours != JCS_YCbCr && colours != JCS_RGB && !is_cmyk(d))
-        return fail(err, E_INPUT, "'%s' is a JPEG of %d channels; convert it to RGB", d->file->path,
-                    d->jpeg.num_components);
-    read_markers(d);
-    d->form = (struct image_form){
-        .width = d->jpeg.image_width,
-        .height = d->jpeg.image_height,
-        .channels = is_cmyk(d)                 ? 4
-                    : colours == JCS_GRAYSCALE ? 1
-                                               : 3,
-        .sample_bytes = 1,
-        .orientation = image_exif_orientation(&d->exif),
-    };
-    return image_check_sides(d->file, d->form.width, d->form.height, err);
-}
-
-/* --- the pixels --- */
 
 /* A profile comes in pieces, which must all be there. */
-static struct image_colour read_colour(struct decoder *d)
+static void read_colour(struct jpeg_decoder *d)
 {
     unsigned bytes = 0;
-    struct image_colour colour = {0};
     bool has_piece = false;
     for (const struct jpeg_marker_struct *m = d->jpeg.marker_list; m; m = m->next)
         has_piece |= m->marker == APP2 && m->data_length > 14 &&
@@ -203,16 +172,47 @@ static struct image_colour read_colour(struct decoder *d)
         bytes = 0;
     d->at_profile = false;
     if (has_piece)
-        colour = (struct image_colour){
+        d->base.colour = (struct image_colour){
             .kind = COLOUR_PROFILE, .profile = d->profile, .profile_bytes = bytes};
     else if (d->exif.adobe_rgb)
-        colour.kind = COLOUR_ADOBE_RGB;
-    return colour;
+        d->base.colour.kind = COLOUR_ADOBE_RGB;
 }
+
+static int read_header(struct jpeg_decoder *d, struct error *err)
+{
+    int status;
+    jpeg_create_decompress(&d->jpeg);
+    d->jpeg.progress = &d->monitor;
+    jpeg_stdio_src(&d->jpeg, d->base.file->stream);
+    jpeg_save_markers(&d->jpeg, APP1, MARKER_MAX_BYTES);
+    jpeg_save_markers(&d->jpeg, APP2, MARKER_MAX_BYTES);
+    jpeg_read_header(&d->jpeg, TRUE);
+    J_COLOR_SPACE colours = d->jpeg.jpeg_color_space;
+    if (colours != JCS_GRAYSCALE && colours != JCS_YCbCr && colours != JCS_RGB && !is_cmyk(d))
+        return fail(err, E_INPUT, "'%s' is a JPEG of %d channels; convert it to RGB",
+                    d->base.file->path, d->jpeg.num_components);
+    read_markers(d);
+    d->base.form = (struct image_form){
+        .width = d->jpeg.image_width,
+        .height = d->jpeg.image_height,
+        .channels = is_cmyk(d)                 ? 4
+                    : colours == JCS_GRAYSCALE ? 1
+                                               : 3,
+        .sample_bytes = 1,
+        .orientation = image_exif_orientation(&d->exif),
+    };
+    TRY(image_check_sides(d->base.file, d->base.form.width, d->base.form.height, err));
+    TRY(check_plausible(d, err));
+    read_colour(d);
+done:
+    return status;
+}
+
+/* --- the pixels --- */
 
 /* A progressive file's scans refine each coefficient to its last bit, the others' hold each
  * component once. */
-static bool has_all_scans(const struct decoder *d)
+static bool has_all_scans(const struct jpeg_decoder *d)
 {
     const struct jpeg_decompress_struct *jpeg = &d->jpeg;
     for (int c = 0; c < jpeg->num_components; c++) {
@@ -225,19 +225,19 @@ static bool has_all_scans(const struct decoder *d)
     return true;
 }
 
-static int start(struct decoder *d, struct error *err)
+static int start(struct jpeg_decoder *d, struct error *err)
 {
     (void)err;
     jpeg_start_decompress(&d->jpeg);
     return 0;
 }
 
-static int guarded(struct decoder *d, int (*work)(struct decoder *, struct error *),
+static int guarded(struct jpeg_decoder *d, int (*work)(struct jpeg_decoder *, struct error *),
                    struct error *err);
 
 /* A file of several scans is read to its end here. What cannot be read behind its last scan is
  * taken for the end. */
-static int read_scans(struct decoder *d, struct error *err)
+static int read_scans(struct jpeg_decoder *d, struct error *err)
 {
     bool several = jpeg_has_multiple_scans(&d->jpeg);
     struct error why = {0};
@@ -251,18 +251,18 @@ static int read_scans(struct decoder *d, struct error *err)
         return fail(err, status, "%s", why.message);
     if (several && !has_all_scans(d) && (d->cut || !d->jpeg.progressive_mode))
         return fail(err, E_INPUT, "'%s' is truncated: some of its scans are missing; %s",
-                    d->file->path, way_on);
+                    d->base.file->path, way_on);
     return 0;
 }
 
 /* Adobe's programs store CMYK the other way round. */
-static void turn_inks(struct decoder *d)
+static void turn_inks(struct jpeg_decoder *d)
 {
-    for (size_t i = 0; i < 4 * (size_t)d->form.width; i++)
+    for (size_t i = 0; i < 4 * (size_t)d->base.form.width; i++)
         d->row[i] = (uint8_t)(255 - d->row[i]);
 }
 
-static int read_rows(struct decoder *d, struct error *err)
+static int read_rows(struct jpeg_decoder *d, struct error *err)
 {
     (void)err;
     bool turned = is_cmyk(d) && d->jpeg.saw_Adobe_marker;
@@ -271,14 +271,14 @@ static int read_rows(struct decoder *d, struct error *err)
         jpeg_read_scanlines(&d->jpeg, &row, 1);
         if (turned)
             turn_inks(d);
-        image_canvas_put(&d->canvas, 0, y, d->form.width, d->row);
+        image_canvas_put(&d->base.canvas, 0, y, d->base.form.width, d->row);
         d->rows = y + 1;
     }
     return 0;
 }
 
 /* Only to see how the file ends. */
-static int read_end(struct decoder *d, struct error *err)
+static int read_end(struct jpeg_decoder *d, struct error *err)
 {
     (void)err;
     jpeg_finish_decompress(&d->jpeg);
@@ -286,7 +286,7 @@ static int read_end(struct decoder *d, struct error *err)
 }
 
 /* The one place where libjpeg's errors land. */
-static int guarded(struct decoder *d, int (*work)(struct decoder *, struct error *),
+static int guarded(struct jpeg_decoder *d, int (*work)(struct jpeg_decoder *, struct error *),
                    struct error *err)
 {
     if (setjmp(d->escape) != 0)
@@ -294,50 +294,10 @@ static int guarded(struct decoder *d, int (*work)(struct decoder *, struct error
     return work(d, err);
 }
 
-static int decode(struct decoder *d, struct error *err)
-{
-    int status;
-    TRY(guarded(d, decoder_open, err));
-    TRY(check_plausible(d, err));
-    struct image_colour colour = read_colour(d);
-    TRY(image_canvas_begin(d->file, &d->form, &colour, &d->canvas, err));
-    TRY(image_allocate(d->file, d->form.width, 1, d->form.channels, &d->row, err));
-    d->jpeg.out_color_space = is_cmyk(d)              ? JCS_CMYK
-                              : d->form.channels == 1 ? JCS_GRAYSCALE
-                                                      : JCS_RGB;
-    d->jpeg.dct_method = JDCT_ISLOW;
-    TRY(read_scans(d, err));
-    TRY(guarded(d, read_rows, err));
-    if (guarded(d, read_end, NULL) != 0 || d->cut)
-        image_note(d->file->notes, "no end marker; all rows are there");
-    else if (d->odd)
-        image_note(d->file->notes, "bytes that belong nowhere were skipped; all rows are there");
-done:
-    return status;
-}
-
 /* --- as a format --- */
 
-static void decoder_begin(struct decoder *d)
-{
-    d->jpeg.err = jpeg_std_error(&d->manager);
-    d->jpeg.client_data = d;
-    d->manager.error_exit = escape;
-    d->manager.emit_message = judge_message;
-    d->manager.output_message = say_nothing;
-    d->monitor.progress_monitor = count_scans;
-}
-
-static void decoder_close(struct decoder *d)
-{
-    jpeg_destroy_decompress(&d->jpeg);
-    image_canvas_release(&d->canvas);
-    free(d->row);
-    free(d->profile);
-}
-
 /* Several scans meet in memory as coefficients of two bytes. */
-static uint64_t coefficient_bytes(const struct decoder *d)
+static uint64_t coefficient_bytes(const struct jpeg_decoder *d)
 {
     uint64_t bytes = 0;
     if (!jpeg_has_multiple_scans((j_decompress_ptr)(uintptr_t)&d->jpeg))
@@ -354,49 +314,60 @@ static uint64_t coefficient_bytes(const struct decoder *d)
 }
 
 /* libjpeg's rows of blocks and of samples on their way to pixels. */
-static uint64_t strip_bytes(const struct decoder *d)
+static uint64_t strip_bytes(const struct jpeg_decoder *d)
 {
     return 64 * (uint64_t)d->jpeg.image_width * (uint64_t)d->jpeg.num_components;
 }
 
-static int probe(struct image_file *file, struct image_size *size, struct error *err)
+static int open_jpeg(struct image_decoder *decoder, struct error *err)
 {
-    struct decoder d = {.file = file};
-    decoder_begin(&d);
-    int status = guarded(&d, decoder_open, err);
+    struct jpeg_decoder *d = (struct jpeg_decoder *)decoder;
+    d->jpeg.err = jpeg_std_error(&d->manager);
+    d->jpeg.client_data = d;
+    d->manager.error_exit = escape;
+    d->manager.emit_message = judge_message;
+    d->manager.output_message = say_nothing;
+    d->monitor.progress_monitor = count_scans;
+    int status = guarded(d, read_header, err);
     if (status == 0)
-        *size = image_form_size(&d.form, coefficient_bytes(&d) + strip_bytes(&d));
-    decoder_close(&d);
+        decoder->bytes = coefficient_bytes(d) + strip_bytes(d);
     return status;
 }
 
-static int read_picture(struct image_file *file, struct image *out, struct error *err)
+static int decode_jpeg(struct image_decoder *decoder, struct error *err)
 {
-    struct decoder d = {.file = file};
-    decoder_begin(&d);
-    int status = decode(&d, err);
-    if (status == 0)
-        image_canvas_end(&d.canvas, out);
-    decoder_close(&d);
+    int status;
+    struct jpeg_decoder *d = (struct jpeg_decoder *)decoder;
+    TRY(image_allocate(decoder->file, decoder->form.width, 1, decoder->form.channels, &d->row,
+                       err));
+    d->jpeg.out_color_space = is_cmyk(d)                    ? JCS_CMYK
+                              : decoder->form.channels == 1 ? JCS_GRAYSCALE
+                                                            : JCS_RGB;
+    d->jpeg.dct_method = JDCT_ISLOW;
+    TRY(read_scans(d, err));
+    TRY(guarded(d, read_rows, err));
+    if (guarded(d, read_end, NULL) != 0 || d->cut)
+        image_note(decoder->file->notes, "no end marker; all rows are there");
+    else if (d->odd)
+        image_note(decoder->file->notes,
+                   "bytes that belong nowhere were skipped; all rows are there");
+done:
     return status;
 }
 
-static bool recognises(const uint8_t *head, size_t got)
+static void close_jpeg(struct image_decoder *decoder)
 {
-    return image_begins_with(head, got, "\xff\xd8\xff", 3);
+    struct jpeg_decoder *d = (struct jpeg_decoder *)decoder;
+    jpeg_destroy_decompress(&d->jpeg);
+    free(d->row);
+    free(d->profile);
 }
 
-static void version(char *text, size_t size)
+static void version_jpeg(char *text, size_t size)
 {
     snprintf(text, size, "%s", AS_TEXT(LIBJPEG_TURBO_VERSION));
 }
 
-const struct image_format image_format_jpeg = {
-    .name = "JPEG",
-    .kind = "a JPEG picture",
-    .library = "libjpeg-turbo",
-    .recognises = recognises,
-    .probe = probe,
-    .read = read_picture,
-    .version = version,
+const struct image_codec image_codec_jpeg = {
+    sizeof(struct jpeg_decoder), open_jpeg, decode_jpeg, close_jpeg, version_jpeg,
 };

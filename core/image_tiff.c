@@ -4,19 +4,8 @@
  * row into what a canvas takes. */
 #include "image_file.h"
 
-#include <string.h>
-
-static bool recognises(const uint8_t *head, size_t got)
-{
-    static const char *const magic[] = {"II*\0", "MM\0*", "II+\0", "MM\0+"};
-    for (int i = 0; i < 4; i++)
-        if (image_begins_with(head, got, magic[i], 4) && got >= 2)
-            return true;
-    return false;
-}
-
-#if ATELIER_TIFF
 #include <stdlib.h>
+#include <string.h>
 #include <tiffio.h>
 #include <unistd.h>
 
@@ -30,17 +19,15 @@ struct tags {
     uint16_t *palette[3];
 };
 
-/* All is freed by decoder_close. */
-struct decoder {
-    struct image_file *file;
+/* All is freed by tiff_close. */
+struct tiff_decoder {
+    struct image_decoder base;
     TIFF *tiff;
     char words[256]; /* libtiff's first complaint */
     struct tags tags;
     bool tiled, premultiplied, palette_is_wide;
     uint32_t block_width, block_height;
     tmsize_t block_bytes;
-    struct image_form form;
-    struct image_canvas canvas;
     uint8_t *blocks; /* one for each plane */
     uint8_t *row;    /* of a block, as the canvas takes it */
 };
@@ -49,8 +36,8 @@ struct decoder {
 
 static tmsize_t stream_read(thandle_t handle, void *bytes, tmsize_t count)
 {
-    struct decoder *d = handle;
-    return (tmsize_t)fread(bytes, 1, (size_t)count, d->file->stream);
+    struct tiff_decoder *d = handle;
+    return (tmsize_t)fread(bytes, 1, (size_t)count, d->base.file->stream);
 }
 
 static tmsize_t stream_write(thandle_t handle, void *bytes, tmsize_t count)
@@ -61,9 +48,10 @@ static tmsize_t stream_write(thandle_t handle, void *bytes, tmsize_t count)
 
 static toff_t stream_seek(thandle_t handle, toff_t offset, int whence)
 {
-    struct decoder *d = handle;
-    return fseeko(d->file->stream, (off_t)offset, whence) == 0 ? (toff_t)ftello(d->file->stream)
-                                                               : (toff_t)-1;
+    struct tiff_decoder *d = handle;
+    return fseeko(d->base.file->stream, (off_t)offset, whence) == 0
+               ? (toff_t)ftello(d->base.file->stream)
+               : (toff_t)-1;
 }
 
 static int stream_close(thandle_t handle)
@@ -74,38 +62,38 @@ static int stream_close(thandle_t handle)
 
 static toff_t stream_size(thandle_t handle)
 {
-    const struct decoder *d = handle;
-    return d->file->size_bytes;
+    const struct tiff_decoder *d = handle;
+    return d->base.file->size_bytes;
 }
 
 /* libtiff's handlers are the process's; the handle says whose trouble it is. */
 static void hear(thandle_t handle, const char *module, const char *format, va_list args)
 {
-    struct decoder *d = handle;
+    struct tiff_decoder *d = handle;
     (void)module;
     if (d && !d->words[0])
         vsnprintf(d->words, sizeof d->words, format, args);
 }
 
-static int fail_decoding(const struct decoder *d, struct error *err)
+static int fail_decoding(const struct tiff_decoder *d, struct error *err)
 {
-    if (ferror(d->file->stream))
-        return fail_errno(err, "cannot read '%s'", d->file->path);
+    if (ferror(d->base.file->stream))
+        return fail_errno(err, "cannot read '%s'", d->base.file->path);
     if (strcasestr(d->words, "memory"))
-        return image_fail_memory(d->file, err);
+        return image_fail_memory(d->base.file, err);
     return fail(err, E_INPUT, "'%s' is truncated or corrupt: %s; get it again from where it came",
-                d->file->path, d->words[0] ? d->words : "libtiff cannot read it");
+                d->base.file->path, d->words[0] ? d->words : "libtiff cannot read it");
 }
 
 /* --- tags --- */
 
-static int fail_kind(const struct decoder *d, const char *what, struct error *err)
+static int fail_kind(const struct tiff_decoder *d, const char *what, struct error *err)
 {
     return fail(err, E_INPUT, "'%s' is a TIFF picture %s; convert it to one of 8 or 16 bits in RGB",
-                d->file->path, what);
+                d->base.file->path, what);
 }
 
-static int read_tags(struct decoder *d, struct error *err)
+static int read_tags(struct tiff_decoder *d, struct error *err)
 {
     struct tags *t = &d->tags;
     TIFF *tiff = d->tiff;
@@ -123,7 +111,7 @@ static int read_tags(struct decoder *d, struct error *err)
     TIFFGetField(tiff, TIFFTAG_ORIENTATION, &t->orientation);
     if (!TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &t->photometric))
         t->photometric = t->samples >= 3 ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK;
-    return image_check_sides(d->file, t->width, t->height, err);
+    return image_check_sides(d->base.file, t->width, t->height, err);
 }
 
 /* Of colour; 0: not read here. */
@@ -144,7 +132,7 @@ static unsigned channels_of(const struct tags *t)
     return 0;
 }
 
-static int check_kind(const struct decoder *d, struct error *err)
+static int check_kind(const struct tiff_decoder *d, struct error *err)
 {
     const struct tags *t = &d->tags;
     char what[64];
@@ -169,7 +157,7 @@ static int check_kind(const struct decoder *d, struct error *err)
     return 0;
 }
 
-static int read_palette(struct decoder *d, struct error *err)
+static int read_palette(struct tiff_decoder *d, struct error *err)
 {
     uint16_t **p = d->tags.palette;
     if (d->tags.photometric != PHOTOMETRIC_PALETTE)
@@ -182,13 +170,13 @@ static int read_palette(struct decoder *d, struct error *err)
     return 0;
 }
 
-static void read_form(struct decoder *d)
+static void read_form(struct tiff_decoder *d)
 {
     const struct tags *t = &d->tags;
     unsigned channels = channels_of(t), base = t->photometric == PHOTOMETRIC_PALETTE ? 1 : channels;
     bool alpha = t->samples > base && t->extra_count > 0 && t->extra[0] != EXTRASAMPLE_UNSPECIFIED;
     d->premultiplied = alpha && t->extra[0] == EXTRASAMPLE_ASSOCALPHA;
-    d->form = (struct image_form){
+    d->base.form = (struct image_form){
         .width = t->width,
         .height = t->height,
         .channels = channels,
@@ -198,7 +186,7 @@ static void read_form(struct decoder *d)
     };
 }
 
-static int read_layout(struct decoder *d, struct error *err)
+static int read_layout(struct tiff_decoder *d, struct error *err)
 {
     uint32_t rows = 0;
     d->tiled = TIFFIsTiled(d->tiff);
@@ -215,13 +203,13 @@ static int read_layout(struct decoder *d, struct error *err)
     return 0;
 }
 
-static int decoder_open(struct decoder *d, struct error *err)
+static int open_page(struct tiff_decoder *d, struct error *err)
 {
     int status;
     TIFFSetWarningHandler(NULL);
     TIFFSetErrorHandler(NULL);
     TIFFSetErrorHandlerExt(hear);
-    d->tiff = TIFFClientOpen(d->file->path, "rm", d, stream_read, stream_write, stream_seek,
+    d->tiff = TIFFClientOpen(d->base.file->path, "rm", d, stream_read, stream_write, stream_seek,
                              stream_close, stream_size, NULL, NULL);
     if (!d->tiff)
         return fail_decoding(d, err);
@@ -236,23 +224,44 @@ done:
     return status;
 }
 
-static struct image_colour colour_of(const struct decoder *d)
+static void find_profile(struct tiff_decoder *d)
 {
     uint32_t bytes = 0;
     void *profile = NULL;
-    struct image_colour colour = {0};
     if (TIFFGetField(d->tiff, TIFFTAG_ICCPROFILE, &bytes, &profile))
-        colour = (struct image_colour){
+        d->base.colour = (struct image_colour){
             .kind = COLOUR_PROFILE, .profile = profile, .profile_bytes = bytes};
-    return colour;
+}
+
+static unsigned planes_of(const struct tiff_decoder *d)
+{
+    return d->tags.planar == PLANARCONFIG_SEPARATE ? d->base.form.channels + d->base.form.alpha : 1;
+}
+
+/* libtiff holds a block as it comes from the file, too; packed, it may be larger than unpacked. */
+static uint64_t largest_packed(const struct tiff_decoder *d)
+{
+    uint64_t largest = 0;
+    uint32_t count = d->tiled ? TIFFNumberOfTiles(d->tiff) : TIFFNumberOfStrips(d->tiff);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t bytes = TIFFGetStrileByteCount(d->tiff, i);
+        largest = bytes > largest ? bytes : largest;
+    }
+    return largest < d->base.file->size_bytes ? largest : d->base.file->size_bytes;
+}
+
+static int tiff_open(struct image_decoder *decoder, struct error *err)
+{
+    int status;
+    struct tiff_decoder *d = (struct tiff_decoder *)decoder;
+    TRY(open_page(d, err));
+    find_profile(d);
+    decoder->bytes = planes_of(d) * (uint64_t)d->block_bytes + largest_packed(d);
+done:
+    return status;
 }
 
 /* --- pixels --- */
-
-static unsigned planes_of(const struct decoder *d)
-{
-    return d->tags.planar == PLANARCONFIG_SEPARATE ? d->form.channels + d->form.alpha : 1;
-}
 
 /* Sample number `at` of a packed row. */
 static unsigned sample_at(const uint8_t *row, size_t at, unsigned bits)
@@ -268,19 +277,22 @@ static unsigned sample_at(const uint8_t *row, size_t at, unsigned bits)
     return row[bit / 8] >> (8 - bits - bit % 8) & ((1u << bits) - 1);
 }
 
-static void put_sample(const struct decoder *d, size_t at, unsigned sample)
+static void put_sample(const struct tiff_decoder *d, size_t at, unsigned sample)
 {
     uint16_t wide = (uint16_t)sample;
-    if (d->form.sample_bytes == 1)
+    if (d->base.form.sample_bytes == 1)
         d->row[at] = (uint8_t)sample;
     else
         memcpy(d->row + 2 * at, &wide, sizeof wide);
 }
 
-static unsigned most(const struct decoder *d) { return d->form.sample_bytes == 1 ? 255 : 65535; }
+static unsigned most(const struct tiff_decoder *d)
+{
+    return d->base.form.sample_bytes == 1 ? 255 : 65535;
+}
 
 /* Colour premultiplied by alpha; rounded, at most all of it. */
-static unsigned unmultiplied(const struct decoder *d, unsigned sample, unsigned alpha)
+static unsigned unmultiplied(const struct tiff_decoder *d, unsigned sample, unsigned alpha)
 {
     if (alpha == 0)
         return 0;
@@ -289,7 +301,7 @@ static unsigned unmultiplied(const struct decoder *d, unsigned sample, unsigned 
 }
 
 /* Sample s of pixel x of a block's row y, as the file has it. */
-static unsigned stored(const struct decoder *d, uint32_t x, uint32_t y, unsigned s)
+static unsigned stored(const struct tiff_decoder *d, uint32_t x, uint32_t y, unsigned s)
 {
     size_t plane = planes_of(d) > 1 ? s : 0;
     size_t each = planes_of(d) > 1 ? 1 : d->tags.samples;
@@ -299,12 +311,12 @@ static unsigned stored(const struct decoder *d, uint32_t x, uint32_t y, unsigned
 }
 
 /* The same, of 8 or 16 bits, 0 black; palettes are looked up. */
-static unsigned sample_of(const struct decoder *d, uint32_t x, uint32_t y, unsigned c)
+static unsigned sample_of(const struct tiff_decoder *d, uint32_t x, uint32_t y, unsigned c)
 {
     const struct tags *t = &d->tags;
     bool palette = t->photometric == PHOTOMETRIC_PALETTE;
-    unsigned base = palette ? 1 : d->form.channels;
-    unsigned sample = stored(d, x, y, c < d->form.channels ? (palette ? 0 : c) : base);
+    unsigned base = palette ? 1 : d->base.form.channels;
+    unsigned sample = stored(d, x, y, c < d->base.form.channels ? (palette ? 0 : c) : base);
     if (palette && c < 3)
         return d->palette_is_wide ? t->palette[c][sample] >> 8 : t->palette[c][sample];
     if (t->bits < 8)
@@ -312,24 +324,24 @@ static unsigned sample_of(const struct decoder *d, uint32_t x, uint32_t y, unsig
     return t->photometric == PHOTOMETRIC_MINISWHITE && c == 0 ? most(d) - sample : sample;
 }
 
-static void put_row(struct decoder *d, uint32_t left, uint32_t top, uint32_t y, uint32_t count)
+static void put_row(struct tiff_decoder *d, uint32_t left, uint32_t top, uint32_t y, uint32_t count)
 {
-    unsigned channels = d->form.channels, all = channels + d->form.alpha;
+    unsigned channels = d->base.form.channels, all = channels + d->base.form.alpha;
     for (uint32_t x = 0; x < count; x++) {
-        unsigned alpha = d->form.alpha ? sample_of(d, x, y, channels) : 0;
+        unsigned alpha = d->base.form.alpha ? sample_of(d, x, y, channels) : 0;
         for (unsigned c = 0; c < channels; c++) {
             unsigned sample = sample_of(d, x, y, c);
             put_sample(d, (size_t)x * all + c,
                        d->premultiplied ? unmultiplied(d, sample, alpha) : sample);
         }
-        if (d->form.alpha)
+        if (d->base.form.alpha)
             put_sample(d, (size_t)x * all + channels, alpha);
     }
-    image_canvas_put(&d->canvas, left, top + y, count, d->row);
+    image_canvas_put(&d->base.canvas, left, top + y, count, d->row);
 }
 
 /* A last strip may be shorter than the others. */
-static int read_block(struct decoder *d, uint32_t left, uint32_t top, struct error *err)
+static int read_block(struct tiff_decoder *d, uint32_t left, uint32_t top, struct error *err)
 {
     for (unsigned plane = 0; plane < planes_of(d); plane++) {
         uint8_t *to = d->blocks + plane * (size_t)d->block_bytes;
@@ -347,92 +359,52 @@ static int read_block(struct decoder *d, uint32_t left, uint32_t top, struct err
 
 static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
-static int read_blocks(struct decoder *d, struct error *err)
+static int read_blocks(struct tiff_decoder *d, struct error *err)
 {
     int status = 0;
-    for (uint32_t top = 0; top < d->form.height; top += d->block_height)
-        for (uint32_t left = 0; left < d->form.width; left += d->block_width) {
+    for (uint32_t top = 0; top < d->base.form.height; top += d->block_height)
+        for (uint32_t left = 0; left < d->base.form.width; left += d->block_width) {
             TRY(read_block(d, left, top, err));
-            uint32_t rows = smaller(d->block_height, d->form.height - top);
+            uint32_t rows = smaller(d->block_height, d->base.form.height - top);
             for (uint32_t y = 0; y < rows; y++)
-                put_row(d, left, top, y, smaller(d->block_width, d->form.width - left));
+                put_row(d, left, top, y, smaller(d->block_width, d->base.form.width - left));
         }
 done:
     return status;
 }
 
-static uint64_t blocks_bytes(const struct decoder *d)
-{
-    return planes_of(d) * (uint64_t)d->block_bytes;
-}
-
-static int decode(struct decoder *d, struct error *err)
+static int tiff_decode(struct image_decoder *decoder, struct error *err)
 {
     int status;
-    TRY(decoder_open(d, err));
-    struct image_colour colour = colour_of(d);
-    TRY(image_canvas_begin(d->file, &d->form, &colour, &d->canvas, err));
+    struct tiff_decoder *d = (struct tiff_decoder *)decoder;
     d->blocks = calloc(planes_of(d), (size_t)d->block_bytes);
-    d->row = malloc(image_form_pixel_bytes(&d->form) * d->block_width);
-    if (!d->blocks || !d->row) {
-        status = image_fail_memory(d->file, err);
-        goto done;
-    }
+    d->row = malloc(image_form_pixel_bytes(&decoder->form) * d->block_width);
+    if (!d->blocks || !d->row)
+        return image_fail_memory(decoder->file, err);
     TRY(read_blocks(d, err));
     if (!TIFFLastDirectory(d->tiff))
-        image_note(d->file->notes, "it has several pages; the first is taken");
+        image_note(decoder->file->notes, "it has several pages; the first is taken");
 done:
     return status;
 }
 
-static void decoder_close(struct decoder *d)
+static void tiff_close(struct image_decoder *decoder)
 {
+    struct tiff_decoder *d = (struct tiff_decoder *)decoder;
     if (d->tiff)
         TIFFClose(d->tiff);
-    image_canvas_release(&d->canvas);
     free(d->blocks);
     free(d->row);
 }
 
-/* libtiff holds a block as it comes from the file, too. */
-static int probe(struct image_file *file, struct image_size *size, struct error *err)
-{
-    struct decoder d = {.file = file};
-    int status = decoder_open(&d, err);
-    if (status == 0)
-        *size = image_form_size(&d.form, blocks_bytes(&d) + (uint64_t)d.block_bytes);
-    decoder_close(&d);
-    return status;
-}
-
-static int read_picture(struct image_file *file, struct image *out, struct error *err)
-{
-    struct decoder d = {.file = file};
-    int status = decode(&d, err);
-    if (status == 0)
-        image_canvas_end(&d.canvas, out);
-    decoder_close(&d);
-    return status;
-}
-
 /* "LIBTIFF, Version 4.5.0\nCopyright ..." */
-static void version(char *text, size_t size)
+static void tiff_version(char *text, size_t size)
 {
     const char *words = TIFFGetVersion();
     words += strcspn(words, "0123456789");
     snprintf(text, size, "%.*s", (int)strspn(words, "0123456789."), words);
 }
-#endif
 
-const struct image_format image_format_tiff = {
-    .name = "TIFF",
-    .kind = "a TIFF picture",
-    .library = "libtiff",
-    .package = "libtiff-dev",
-    .recognises = recognises,
-#if ATELIER_TIFF
-    .probe = probe,
-    .read = read_picture,
-    .version = version,
-#endif
+const struct image_codec image_codec_tiff = {
+    sizeof(struct tiff_decoder), tiff_open, tiff_decode, tiff_close, tiff_version,
 };

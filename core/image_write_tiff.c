@@ -1,7 +1,6 @@
 /* A TIFF of 8 or 16 bits, deflated, tagged as sRGB; the texts are its description, one a line. */
 #include "image_page.h"
 
-#if ATELIER_TIFF
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,4 +139,3 @@ int image_put_tiff(const struct image_page *page, FILE *stream, struct image_tro
     free(w.profile);
     return trouble->cause || trouble->words[0] ? -1 : failed;
 }
-#endif

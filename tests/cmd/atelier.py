@@ -95,6 +95,12 @@ def attributes(path):
         return dict(file.attrs)
 
 
+def has_format(name):
+    """Whether this build reads pictures of that format."""
+    said = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True).stdout
+    return name in next(line for line in said.splitlines() if line.startswith("pictures"))
+
+
 def sha256(path):
     return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
 

@@ -12,15 +12,10 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 import icc
-from atelier import INPUT, PROGRAM, InFolder, flags, main, pixels
+from atelier import INPUT, PROGRAM, InFolder, flags, has_format, main, pixels
 
 XMP = (b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description tiff:Orientation="6"/>'
        b"</rdf:RDF></x:xmpmeta>")
-
-
-def has_format(name):
-    said = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True).stdout
-    return name in next(line for line in said.splitlines() if line.startswith("pictures"))
 
 
 # --- files by hand ---
