@@ -19,7 +19,7 @@ core/digest.c            open              what a person names, over links too; 
 core/image_read.c        open              what a person names, over links too; FIFOs are refused
 core/image_mark.c        fopen             what a person names; looked at before
 jobs/job_text.c          open              what a person names, a pipe perhaps
-jobs/hdf5_probe.c        openat            reads the first bytes; a store's links are passed over before
+jobs/hdf5_probe.c        openat            what a person names, over links too; else below an open folder
 jobs/store.c             openat            folders of a store, below one that is open
 jobs/claim.c             unlinkat          below an open folder
 jobs/claim.c             open|fopen        /proc
@@ -28,7 +28,8 @@ jobs/calibration.c       fopen             /proc
 core/memory.c            fopen             /proc and /sys
 mpi/child.c              fopen             /proc
 mpi/host.c               fopen             /proc and /sys
-weights/guarded.c        fopen|open        /proc and /dev/null
+core/guarded.c           fopen|open        /proc and /dev/null
+core/checked_hdf5.c      open              what a person names, over links too; FIFOs are refused
 weights/file_map.c       openat|open         weights that a person names, over links too
 weights/weights.c        open              weights that a person names, over links too
 weights/onnx.c           openat            data beside a model, not over links

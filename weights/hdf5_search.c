@@ -1,6 +1,6 @@
 #include "hdf5_search.h"
 
-#include "checked_hdf5.h"
+#include "checked_values.h"
 #include "tensor_file.h"
 
 #include <stdio.h>

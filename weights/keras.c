@@ -15,7 +15,7 @@
  * keras/src/legacy/saving and keras/src/saving/saving_lib.py. */
 #include "keras.h"
 
-#include "checked_hdf5.h"
+#include "checked_values.h"
 #include "guarded.h"
 #include "hdf5_search.h"
 #include "weights.h"

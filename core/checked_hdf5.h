@@ -1,6 +1,6 @@
-/* Reading HDF5 files that nobody vouches for. Only what the file itself holds is ever reached: soft
- * and external links, external storage, virtual datasets and filters from plug-ins are refused, and
- * sizes are checked before memory or data is asked for. HDF5's own printing must be off.
+/* Opening HDF5 files that nobody vouches for: weights, results, checkpoints. Only what the file
+ * itself holds is ever reached: soft, external and user-defined links, external storage, virtual
+ * datasets and filters from plug-ins are refused. HDF5's own printing must be off.
  * Every function: 0 or E_INPUT (E_ENVIRONMENT without memory); messages name neither file nor
  * object, the caller does. Ids are closed with checked_close. */
 #ifndef ATELIER_CHECKED_HDF5_H
@@ -11,11 +11,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { CHECKED_RANKS = 8 };
+/* E_INPUT: what failed, and HDF5's innermost reason. Must follow the failed call directly. */
+int checked_fail(struct error *err, const char *what);
 
-/* Opens a file for reading, without a lock: weight files do not change, and a thousand readers on a
- * cluster's file system should not queue. Closing it closes whatever is still open inside. */
+/* Opens a regular file for reading, over links, and never waits for a FIFO. Without a lock: such
+ * files do not change, and a thousand readers on a cluster's file system should not queue. Closing
+ * it closes whatever is still open inside. */
 int checked_open(const char *path, hid_t *file, struct error *err);
+
+/* The same of a file that is open already, whatever stands by its name now. The descriptor remains
+ * the caller's. */
+int checked_open_descriptor(int descriptor, hid_t *file, struct error *err);
 
 /* Any id; negative ones are ignored. */
 void checked_close(hid_t id);
@@ -23,20 +29,6 @@ void checked_close(hid_t id);
 /* Opens the group (H5I_GROUP) or dataset (H5I_DATASET) that stands at `path` below `from`, over
  * hard links only. *object is negative when there is none. */
 int checked_object(hid_t from, const char *path, H5I_type_t kind, hid_t *object, struct error *err);
-
-/* A list of owned texts. Starts as {0}; released by text_list_release. text_list_add copies at most
- * `most` bytes. */
-struct text_list {
-    char **texts;
-    size_t count;
-};
-int text_list_add(struct text_list *list, const char *text, size_t most, struct error *err);
-void text_list_release(struct text_list *list);
-
-/* Appends the strings of an attribute, fixed or variable in length; one that was too large for a
- * single attribute is in NAME0, NAME1, ... *found: there is such an attribute. */
-int checked_texts(hid_t object, const char *name, struct text_list *list, bool *found,
-                  struct error *err);
 
 /* Whether a dataset lies wholly in this file: no external storage, no virtual dataset, no filter
  * from a plug-in. Ask before its size, let alone its data: the size of a virtual one opens the
@@ -54,12 +46,5 @@ int checked_walk(hid_t group, checked_visitor *visit, void *context, struct erro
 /* Whether all of a file lies in the file itself: checked_storage of every dataset, and only hard
  * links. Names what does not. Checked by: checked_contained_names_what_lies_elsewhere. */
 int checked_contained(hid_t file, struct error *err);
-
-/* The rank and size of a dataset that lies wholly in this file. */
-int checked_shape(hid_t dataset, int *rank, hsize_t dims[CHECKED_RANKS], struct error *err);
-
-/* Reads a dataset of `count` floating-point numbers of 16, 32 or 64 bits whose every value is
- * stored. `count` is that of checked_shape. */
-int checked_floats(hid_t dataset, size_t count, float *values, struct error *err);
 
 #endif
