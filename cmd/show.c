@@ -279,8 +279,9 @@ done:
 static int act(void *request, struct error *err)
 {
     const char *const *file = &((const struct request *)request)->file;
-    return result_stream(file, 1, RESULT_ATTRIBUTES | RESULT_HISTORY | RESULT_UNFINISHED, show,
-                         request, err);
+    return result_stream(file, 1,
+                         RESULT_ATTRIBUTES | RESULT_HISTORY | RESULT_UNFINISHED | RESULT_NAMED,
+                         show, request, err);
 }
 
 int command_show(int argc, char **argv)

@@ -1,7 +1,7 @@
 #include "checkpoint.h"
 
 #include "digest.h"
-#include "hdf5_probe.h"
+#include "result_stream.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,18 +153,6 @@ done:
 
 /* Reading -------------------------------------------------------------------------------------- */
 
-/* All that a checkpoint says. */
-struct contents {
-    struct hdf5_attributes attributes;
-    struct checkpoint checkpoint;
-};
-
-static void contents_release(struct contents *contents)
-{
-    hdf5_attributes_release(&contents->attributes);
-    checkpoint_release(&contents->checkpoint);
-}
-
 static int read_counters(hid_t group, struct render_state *state, struct error *err)
 {
     int status = 0;
@@ -226,15 +214,16 @@ done:
     return status;
 }
 
-static int check_digest(hid_t file, const struct contents *contents, struct error *err)
+static int check_digest(hid_t file, const struct hdf5_attributes *attributes,
+                        const struct history *history, const struct render_state *state,
+                        struct error *err)
 {
     int status = 0;
     hid_t group = H5I_INVALID_HID;
     char *stored = NULL, hex[DIGEST_HEX];
     TRY(hdf5_open_group(file, "state", &group, err));
     TRY(hdf5_read_text(group, "content_sha256", &stored, err));
-    TRY(content_digest(&contents->attributes, &contents->checkpoint.history,
-                       &contents->checkpoint.state, hex, err));
+    TRY(content_digest(attributes, history, state, hex, err));
     if (strcmp(stored, hex) != 0)
         status = fail(err, E_INPUT, "its content does not match its checksum");
 done:
@@ -243,42 +232,35 @@ done:
     return status;
 }
 
-static int contents_read(const char *path, struct contents *out, struct error *err)
+int checkpoint_read_counters(hid_t file, struct render_state *out, struct error *err)
 {
     int status = 0;
-    hid_t file = H5I_INVALID_HID;
-    struct contents read = {0};
-    TRY(hdf5_open_file(path, &file, err));
-    TRY(schema_check(file, SCHEMA_CHECKPOINT, err));
-    TRY(hdf5_attributes_read(file, &read.attributes, err));
-    TRY(history_read(file, &read.checkpoint.history, err));
-    TRY(read_state(file, &read.checkpoint.state, err));
-    TRY(check_digest(file, &read, err));
+    hid_t group = H5I_INVALID_HID;
+    struct render_state read = {0};
+    TRY(hdf5_open_group(file, "state", &group, err));
+    TRY(read_counters(group, &read, err));
     *out = read;
-    read = (struct contents){0};
 done:
-    contents_release(&read);
-    hdf5_close(file);
+    hdf5_close(group);
     return status;
 }
 
-static int look_at_checkpoint(const char *path, struct error *err)
+int checkpoint_read_state(hid_t file, const struct hdf5_attributes *attributes,
+                          const struct history *history, struct render_state *out,
+                          struct error *err)
 {
-    struct contents contents = {0};
-    hdf5_quiet();
-    int status = contents_read(path, &contents, err);
-    contents_release(&contents);
+    int status = 0;
+    struct render_state read = {0};
+    TRY(read_state(file, &read, err));
+    TRY(check_digest(file, attributes, history, &read, err));
+    *out = read;
+    read = (struct render_state){0};
+done:
+    render_state_release(&read);
     return status;
 }
 
-/* Reading safely, and the verdict -------------------------------------------------------------- */
-
-/* The file's content, first seen by a child. E_INPUT: the file is damaged. */
-static int read_safely(const char *path, struct contents *out, struct error *err)
-{
-    int status = hdf5_probe(path, look_at_checkpoint, err);
-    return status == 0 ? contents_read(path, out, err) : status;
-}
+/* The verdict ---------------------------------------------------------------------------------- */
 
 /* Whether a fingerprint is in a list joined by " | ". */
 static bool is_listed(const char *list, const char *one)
@@ -291,20 +273,19 @@ static bool is_listed(const char *list, const char *one)
     return false;
 }
 
-static int name_numerics(struct contents *contents, enum checkpoint_verdict verdict,
-                         struct error *err)
+static int name_numerics(const struct hdf5_attributes *attributes, enum checkpoint_verdict verdict,
+                         char **out, struct error *err)
 {
-    const char *before = hdf5_attributes_find(&contents->attributes, NUMERICS_BEFORE);
-    const char *there = hdf5_attributes_find(&contents->attributes, "numerics");
+    const char *before = hdf5_attributes_find(attributes, NUMERICS_BEFORE);
+    const char *there = hdf5_attributes_find(attributes, "numerics");
     before = before ? before : "";
     there = there && *there ? there : "unknown";
     bool add = verdict == CHECKPOINT_NUMERICS && !is_listed(before, there);
     if (!add && !*before)
         return 0;
-    if (asprintf(&contents->checkpoint.numerics_before, "%s%s%s", before,
-                 add && *before ? " | " : "", add ? there : "") >= 0)
+    if (asprintf(out, "%s%s%s", before, add && *before ? " | " : "", add ? there : "") >= 0)
         return 0;
-    contents->checkpoint.numerics_before = NULL;
+    *out = NULL;
     return fail(err, E_ENVIRONMENT, "%s", no_memory);
 }
 
@@ -312,33 +293,37 @@ int checkpoint_read(const char *path, const struct params *params, const struct 
                     size_t fact_count, struct checkpoint *out, enum checkpoint_verdict *verdict,
                     char *difference, size_t difference_size, struct error *err)
 {
-    struct contents contents = {0};
+    struct result_contents contents = {0};
     struct stat info;
     struct error found;
     *out = (struct checkpoint){0};
     snprintf(difference, difference_size, "%s", "");
-    if (stat(path, &info) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+    if (lstat(path, &info) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
         *verdict = CHECKPOINT_NONE;
         return 0;
     }
-    hdf5_quiet();
-    int status = read_safely(path, &contents, &found);
-    if (status == E_INPUT) {
+    int status = result_read(path, RESULT_ATTRIBUTES | RESULT_HISTORY | RESULT_STATE, &contents,
+                             &found, err);
+    if (status == 0 && found.code != E_INPUT)
+        status = found.code ? fail(err, found.code, "%s", found.message) : 0;
+    if (status != 0)
+        return fail_context(err, "cannot read the checkpoint '%s': ", path);
+    if (found.code != 0) {
         *verdict = CHECKPOINT_DAMAGED;
         snprintf(difference, difference_size, "%s", found.message);
         return 0;
     }
-    if (status != 0)
-        return fail(err, status, "cannot read the checkpoint '%s': %s", path, found.message);
     TRY(result_compare(&contents.attributes, params, facts, fact_count, verdict, difference,
                        difference_size, err));
     if (*verdict == CHECKPOINT_OTHER)
         goto done;
-    TRY(name_numerics(&contents, *verdict, err));
-    *out = contents.checkpoint;
-    contents.checkpoint = (struct checkpoint){0};
+    TRY(name_numerics(&contents.attributes, *verdict, &out->numerics_before, err));
+    out->state = contents.state;
+    out->history = contents.history;
+    contents.state = (struct render_state){0};
+    contents.history = (struct history){0};
 done:
-    contents_release(&contents);
+    result_contents_release(&contents);
     return status;
 }
 

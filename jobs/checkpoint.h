@@ -34,6 +34,13 @@ int facts_write(hid_t file, const struct fact *facts, size_t count, struct error
 /* Writes a picture as a dataset with the attributes of HDF5's Image 1.2, compressed. */
 int picture_write(hid_t group, const char *name, const struct image *image, struct error *err);
 
+/* /state: its numbers alone; or all of it, as its checksum and that of what was read of the rest
+ * say. Owned: render_state_release. */
+int checkpoint_read_counters(hid_t file, struct render_state *out, struct error *err);
+int checkpoint_read_state(hid_t file, const struct hdf5_attributes *attributes,
+                          const struct history *history, struct render_state *out,
+                          struct error *err);
+
 /* Writes /state, with a SHA-256 over all that checkpoint_read takes from the file. Root attributes
  * and history are there already. */
 int checkpoint_write_state(hid_t file, const struct history *history,

@@ -1,6 +1,5 @@
 #include "experience.h"
 
-#include "checkpoint.h"
 #include "hdf5_attributes.h"
 #include "numbers.h"
 #include "result_stream.h"
@@ -150,39 +149,54 @@ void experience_release(struct experience *experience)
 
 /* --- advance --- */
 
-static int read_evaluations(const char *path, int64_t *evaluations)
+static int add_evaluations(void *context, size_t index, const struct result_contents *contents,
+                           const struct error *why, struct error *err)
 {
-    int status = 0;
-    hid_t file = H5I_INVALID_HID, group = H5I_INVALID_HID;
-    hdf5_quiet();
-    TRY(hdf5_open_file(path, &file, NULL));
-    TRY(hdf5_open_group(file, "state", &group, NULL));
-    TRY(hdf5_read_whole(group, "evaluations", evaluations, NULL));
-done:
-    hdf5_close(group);
-    hdf5_close(file);
-    return status;
+    struct advance *advance = context;
+    (void)index, (void)why, (void)err;
+    if (contents && !contents->finished)
+        advance->evaluations += (uint64_t)contents->state.evaluations;
+    return 0;
+}
+
+/* The checkpoints of unfinished jobs, at their place in the scan. */
+static int checkpoint_paths(const struct store *store, const struct store_scan *scan, char **paths,
+                            struct error *err)
+{
+    for (size_t i = 0; i < scan->count; i++) {
+        const struct store_entry *entry = &scan->entries[i];
+        if (store_entry_done(entry) || !store_entry_has(entry, JOB_CHECKPOINT))
+            continue;
+        paths[i] = store_job_path(store, entry->id, JOB_CHECKPOINT);
+        if (!paths[i])
+            return fail(err, E_ENVIRONMENT, "not enough memory");
+    }
+    return 0;
 }
 
 int store_advance(const struct store *store, struct advance *out, struct error *err)
 {
     struct advance made = {0};
     struct store_scan scan;
+    char **paths = NULL;
     int status = store_scan(store, &scan, err);
     if (status != 0)
         return status;
-    for (size_t i = 0; i < scan.count; i++) {
-        const struct store_entry *entry = &scan.entries[i];
-        int64_t evaluations = 0;
-        made.results += store_entry_done(entry);
-        if (store_entry_done(entry) || !store_entry_has(entry, JOB_CHECKPOINT))
-            continue;
-        char *path = store_job_path(store, entry->id, JOB_CHECKPOINT);
-        if (path && read_evaluations(path, &evaluations) == 0 && evaluations > 0)
-            made.evaluations += (uint64_t)evaluations;
-        free(path);
+    for (size_t i = 0; i < scan.count; i++)
+        made.results += store_entry_done(&scan.entries[i]);
+    paths = calloc(scan.count + 1, sizeof *paths);
+    if (!paths) {
+        status = fail(err, E_ENVIRONMENT, "not enough memory");
+        goto done;
     }
-    store_scan_release(&scan);
+    TRY(checkpoint_paths(store, &scan, paths, err));
+    TRY(result_stream((const char *const *)paths, scan.count, RESULT_UNFINISHED | RESULT_COUNTERS,
+                      add_evaluations, &made, err));
     *out = made;
-    return 0;
+done:
+    for (size_t i = 0; paths && i < scan.count; i++)
+        free(paths[i]);
+    free(paths);
+    store_scan_release(&scan);
+    return status;
 }

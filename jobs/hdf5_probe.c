@@ -1,6 +1,8 @@
 #include "hdf5_probe.h"
 
+#include "files.h"
 #include "guarded.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
@@ -59,20 +61,55 @@ static int check_superblock(int file, uint64_t size, struct error *err)
     return 0;
 }
 
-int hdf5_check_length(int folder, const char *path, uint64_t *size, struct error *err)
+/* Closes the file unless it is whole. */
+static int check_opened(int file, uint64_t *size, struct error *err)
 {
     struct stat info;
-    int status = 0, file = openat(folder, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0 || fstat(file, &info) != 0)
+    int status;
+    if (fstat(file, &info) != 0)
         status = fail_errno(err, "cannot open it");
     else if (!S_ISREG(info.st_mode))
         status = fail(err, E_INPUT, "it is not a regular file");
     else
         status = check_superblock(file, (uint64_t)info.st_size, err);
-    if (file >= 0)
+    if (status != 0)
         close(file);
-    if (status == 0 && size)
+    else if (size)
         *size = (uint64_t)info.st_size;
+    return status;
+}
+
+static int open_whole(int folder, const char *path, int flags, int *file, uint64_t *size,
+                      struct error *err)
+{
+    int opened = openat(folder, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
+    if (opened < 0 && errno == ELOOP)
+        return fail(err, E_INPUT, "it is a symbolic link");
+    if (opened < 0)
+        return fail_errno(err, "cannot open it");
+    int status = check_opened(opened, size, err);
+    if (status == 0)
+        *file = opened;
+    return status;
+}
+
+int hdf5_open_whole(const char *path, bool over_links, int *file, uint64_t *size, struct error *err)
+{
+    struct files_place place;
+    if (over_links)
+        return open_whole(AT_FDCWD, path, 0, file, size, err);
+    if (files_find(path, &place) != 0)
+        return fail_errno(err, "cannot open it");
+    int status = open_whole(place.folder, place.name, O_NOFOLLOW, file, size, err);
+    close(place.folder);
+    return status;
+}
+
+int hdf5_check_length(int folder, const char *path, struct error *err)
+{
+    int file = -1, status = open_whole(folder, path, O_NOFOLLOW, &file, NULL, err);
+    if (status == 0)
+        close(file);
     return status;
 }
 
@@ -97,6 +134,9 @@ int hdf5_probe(const char *path, int (*look)(const char *path, struct error *err
                struct error *err)
 {
     struct look context = {path, look, 0};
-    int status = hdf5_check_length(AT_FDCWD, path, &context.size, err);
-    return status ? status : guarded_run(take_look, &context, hdf5_seconds(context.size), err);
+    int file = -1, status = hdf5_open_whole(path, true, &file, &context.size, err);
+    if (status != 0)
+        return status;
+    close(file);
+    return guarded_run(take_look, &context, hdf5_seconds(context.size), err);
 }

@@ -4,6 +4,7 @@
 #define ATELIER_HDF5_PROBE_H
 
 #include "error.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Runs look(path) in a child and returns what it returned, with its message, after proving from
@@ -14,11 +15,17 @@
 int hdf5_probe(const char *path, int (*look)(const char *path, struct error *err),
                struct error *err);
 
-/* The first half of that: whether the file is as long as its superblock says, which is all that its
- * first bytes can tell. path is relative to the open folder, or that is AT_FDCWD. *size, unless
- * size is NULL, is its length in bytes.
- * Errors: E_INPUT: no HDF5 file, or truncated; E_ENVIRONMENT: no such file, not readable. */
-int hdf5_check_length(int folder, const char *path, uint64_t *size, struct error *err);
+/* The first half of that: opens a regular file, and none other, that is as long as its superblock
+ * says, which is all that its first bytes can tell. Links are followed where over_links says so,
+ * for what a person names; else as files_open does. *size is its length in bytes. Caller closes
+ * *file. Errors: E_INPUT: no HDF5 file, truncated, a link; E_ENVIRONMENT: no such file, not
+ * readable. Checked by: only_whole_regular_files_are_opened */
+int hdf5_open_whole(const char *path, bool over_links, int *file, uint64_t *size,
+                    struct error *err);
+
+/* Whether that would open. path is relative to the open folder, or that is AT_FDCWD; a link is not
+ * followed. */
+int hdf5_check_length(int folder, const char *path, struct error *err);
 
 /* Seconds of processor time that a look at a file of that size may take. */
 unsigned hdf5_seconds(uint64_t size);

@@ -1,5 +1,6 @@
 #include "hdf5_util.h"
 
+#include "checked_hdf5.h"
 #include "numbers.h"
 #include "publish.h"
 #include <errno.h>
@@ -218,15 +219,29 @@ done:
     return status;
 }
 
+static int open_contained(int status, hid_t opened, hid_t *file, struct error *err)
+{
+    if (status == 0)
+        status = checked_contained(opened, err);
+    if (status == 0)
+        *file = opened;
+    else
+        hdf5_close(opened);
+    return status;
+}
+
 int hdf5_open_file(const char *path, hid_t *file, struct error *err)
 {
-    hid_t access = new_access();
-    hid_t opened = H5Fopen(path, H5F_ACC_RDONLY, access);
-    hdf5_close(access);
-    if (opened < 0)
-        return hdf5_fail(err, E_INPUT, "HDF5 cannot open it");
-    *file = opened;
-    return 0;
+    hid_t opened = H5I_INVALID_HID;
+    int status = checked_open(path, &opened, err);
+    return open_contained(status, opened, file, err);
+}
+
+int hdf5_open_descriptor(int descriptor, hid_t *file, struct error *err)
+{
+    hid_t opened = H5I_INVALID_HID;
+    int status = checked_open_descriptor(descriptor, &opened, err);
+    return open_contained(status, opened, file, err);
 }
 
 int hdf5_new_group(hid_t parent, const char *name, hid_t *group, struct error *err)

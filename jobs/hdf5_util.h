@@ -46,8 +46,12 @@ int hdf5_close_large_file(hid_t *file, struct error *err);
  * name. *staged is written on success only. */
 int hdf5_stage(hid_t *file, const char *path, struct publication *staged, struct error *err);
 
-/* Opens a file for reading, without locks: published files never change. */
+/* Opens a file for reading, without locks: published files never change. Refused unless all of it
+ * lies in the file itself (checked_hdf5.h). Errors: also E_ENVIRONMENT: no such file. */
 int hdf5_open_file(const char *path, hid_t *file, struct error *err);
+
+/* The same of a file that is open already; the descriptor remains the caller's. */
+int hdf5_open_descriptor(int descriptor, hid_t *file, struct error *err);
 
 int hdf5_new_group(hid_t parent, const char *name, hid_t *group, struct error *err);
 int hdf5_open_group(hid_t parent, const char *name, hid_t *group, struct error *err);

@@ -24,6 +24,14 @@ static int complain_open(const char *path, struct complaints *complaints, struct
     return complaints_verdict(complaints, err);
 }
 
+static int complain_fifo(struct complaints *complaints, struct error *err)
+{
+    complain(complaints, nowhere,
+             "this is a FIFO, which nobody may ever write to: "
+             "give /dev/stdin and let it be read from there");
+    return complaints_verdict(complaints, err);
+}
+
 static int complain_folder(const char *path, struct complaints *complaints, struct error *err)
 {
     char inside[4096];
@@ -63,10 +71,16 @@ static int slurp(int file, char **text, size_t *bytes, struct error *err)
     return 0;
 }
 
+/* Standard input, and the pipes that shells hand over: /dev/fd/63. */
+static bool is_handed_over(const char *path)
+{
+    return strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0;
+}
+
 /* Where the relative paths of a pipe or of standard input begin is the working folder. */
 static char *folder_of(const char *path, bool regular)
 {
-    const char *slash = regular && strncmp(path, "/dev/", 5) != 0 ? strrchr(path, '/') : NULL;
+    const char *slash = regular && !is_handed_over(path) ? strrchr(path, '/') : NULL;
     char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
     char *absolute = folder ? realpath(folder, NULL) : NULL;
     free(folder);
@@ -77,13 +91,16 @@ static int open_and_read(const char *path, struct complaints *complaints, char *
                          size_t *bytes, char **folder, struct error *err)
 {
     struct stat info;
-    int status = 0, file = open(path, O_RDONLY | O_CLOEXEC);
+    bool waits = is_handed_over(path);
+    int status = 0, file = open(path, O_RDONLY | O_CLOEXEC | (waits ? 0 : O_NONBLOCK | O_NOCTTY));
     if (file < 0)
         return complain_open(path, complaints, err);
     if (fstat(file, &info) != 0)
         status = fail_errno(err, "cannot read '%s'", path);
     else if (S_ISDIR(info.st_mode))
         status = complain_folder(path, complaints, err);
+    else if (S_ISFIFO(info.st_mode) && !waits)
+        status = complain_fifo(complaints, err);
     else
         status = slurp(file, text, bytes, err);
     close(file);

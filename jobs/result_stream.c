@@ -3,8 +3,10 @@
 #include "checkpoint.h"
 #include "guarded.h"
 #include "hdf5_probe.h"
-#include "layer_list.h"
+#include "result_wire.h"
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,28 +14,13 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What a child sends for each file, in native numbers: a status; then the message of a failure, or
- * the contents; then END. The parent believes none of the sizes: a damaged file may have damaged
- * the child. */
 enum {
     CHILDREN_MAX = 4,
     FILES_A_CHILD = 16, /* fewer are not worth another */
     PIPE_BYTES = 1 << 20,
-    TEXT_MAX = 1 << 24,
-    ATTRIBUTES_MAX = 4096,
-    COLUMNS_MAX = H_FIXED + 2 * LAYERS_MAX,
-    SIDE_MAX_PX = 65535,
-    END = 0x454e44
+    BUFFER_BYTES = 1 << 16,
+    STOP_MS = 200 /* a request to stop is heard within */
 };
-static const uint64_t rows_max = UINT64_C(1) << 32;
-
-static void contents_release(struct result_contents *contents)
-{
-    hdf5_attributes_release(&contents->attributes);
-    history_release(&contents->history);
-    image_release(&contents->image);
-    *contents = (struct result_contents){0};
-}
 
 /* In the child: reading ------------------------------------------------------------------------ */
 
@@ -51,9 +38,10 @@ static void keep_ends(struct history *history)
 static int read_open(hid_t file, unsigned parts, struct result_contents *out, struct error *err)
 {
     int status = 0;
-    out->finished = schema_check(file, SCHEMA_RESULT, err) == 0;
+    out->finished = !(parts & RESULT_STATE) && schema_check(file, SCHEMA_RESULT, err) == 0;
     if (!out->finished)
-        TRY(parts & RESULT_UNFINISHED ? schema_check(file, SCHEMA_CHECKPOINT, err) : E_INPUT);
+        TRY(parts & (RESULT_UNFINISHED | RESULT_STATE) ? schema_check(file, SCHEMA_CHECKPOINT, err)
+                                                       : E_INPUT);
     if (parts & RESULT_ATTRIBUTES)
         TRY(hdf5_attributes_read(file, &out->attributes, err));
     if (parts & (RESULT_ENDS | RESULT_HISTORY))
@@ -63,62 +51,38 @@ static int read_open(hid_t file, unsigned parts, struct result_contents *out, st
         keep_ends(&out->history);
     if (parts & RESULT_IMAGE && out->finished)
         TRY(picture_read(file, &out->image, err));
+    if (parts & RESULT_COUNTERS && !out->finished)
+        TRY(checkpoint_read_counters(file, &out->state, err));
+    if (parts & RESULT_STATE)
+        TRY(checkpoint_read_state(file, &out->attributes, &out->history, &out->state, err));
 done:
     return status;
 }
 
-static int read_one(const char *path, unsigned parts, struct result_contents *out,
-                    struct error *err)
+static int read_parts(int descriptor, unsigned parts, struct result_contents *out,
+                      struct error *err)
 {
     int status = 0;
-    uint64_t bytes = 0;
     hid_t file = H5I_INVALID_HID;
-    TRY(hdf5_check_length(AT_FDCWD, path, &bytes, err));
-    guarded_allow(hdf5_seconds(bytes), (size_t)bytes);
-    TRY(hdf5_open_file(path, &file, err));
+    TRY(hdf5_open_descriptor(descriptor, &file, err));
     TRY(read_open(file, parts, out, err));
 done:
     hdf5_close(file);
     return status;
 }
 
-/* In the child: sending ------------------------------------------------------------------------ */
-
-static void put_number(FILE *to, uint64_t number) { fwrite(&number, sizeof number, 1, to); }
-
-static void put_bytes(FILE *to, const void *bytes, size_t count)
+static int read_one(const char *path, unsigned parts, struct result_contents *out,
+                    struct error *err)
 {
-    if (count > 0)
-        fwrite(bytes, 1, count, to);
-}
-
-static void put_text(FILE *to, const char *text)
-{
-    put_number(to, strlen(text));
-    put_bytes(to, text, strlen(text));
-}
-
-static void put_contents(FILE *to, const struct result_contents *contents)
-{
-    const struct history *h = &contents->history;
-    const struct image *image = &contents->image;
-    put_number(to, contents->finished);
-    put_number(to, contents->attributes.count);
-    for (size_t i = 0; i < contents->attributes.count; i++) {
-        const struct hdf5_attribute *attribute = &contents->attributes.list[i];
-        put_text(to, attribute->name);
-        put_text(to, attribute->text);
-        put_number(to, attribute->is_number);
-    }
-    put_number(to, contents->rows);
-    put_number(to, (uint64_t)h->columns);
-    put_number(to, h->rows);
-    put_bytes(to, h->column, (size_t)h->columns * sizeof *h->column);
-    put_bytes(to, h->values, (size_t)h->columns * h->rows * sizeof *h->values);
-    put_number(to, image->rgb ? (uint64_t)image->height : 0);
-    put_number(to, image->rgb ? (uint64_t)image->width : 0);
-    if (image->rgb)
-        put_bytes(to, image->rgb, (size_t)image->height * (size_t)image->width * 3);
+    int descriptor = -1;
+    uint64_t bytes = 0;
+    int status = hdf5_open_whole(path, parts & RESULT_NAMED, &descriptor, &bytes, err);
+    if (status != 0)
+        return status;
+    guarded_allow(hdf5_seconds(bytes), (size_t)bytes);
+    status = read_parts(descriptor, parts, out, err);
+    close(descriptor);
+    return status;
 }
 
 static void serve_one(FILE *to, const char *path, unsigned parts)
@@ -127,36 +91,67 @@ static void serve_one(FILE *to, const char *path, unsigned parts)
     struct error err = {0};
     int status = read_one(path, parts, &contents, &err);
     guarded_rest(); /* the parent takes its time */
-    put_number(to, (uint64_t)status);
-    if (status != 0)
-        put_text(to, err.message);
-    else
-        put_contents(to, &contents);
-    put_number(to, END);
-    fflush(to);
-    contents_release(&contents);
+    result_send(to, &contents, status, err.message);
+    result_contents_release(&contents);
 }
 
 /* The parent's end ----------------------------------------------------------------------------- */
 
 struct child {
     pid_t pid;  /* 0: none */
-    FILE *from; /* its pipe */
+    int pipe;   /* its answers, and the same as a stream */
+    FILE *from; /* fclose closes both */
+    const struct stream *stream;
 };
 
 struct stream {
     const char *const *paths;
     size_t count, step; /* child c reads the files c, c + step, ... */
     unsigned parts;
+    bool (*should_stop)(void *context); /* or NULL */
+    void *context;
     struct child child[CHILDREN_MAX];
 };
+
+static bool asked_to_stop(const struct stream *stream)
+{
+    return stream->should_stop && stream->should_stop(stream->context);
+}
+
+/* A child may take long; whoever asks to stop meanwhile is heard. */
+static ssize_t read_pipe(void *cookie, char *bytes, size_t count)
+{
+    const struct child *child = cookie;
+    struct pollfd wait = {.fd = child->pipe, .events = POLLIN};
+    for (;;) {
+        int ready = poll(&wait, 1, STOP_MS);
+        if (ready == 0 && asked_to_stop(child->stream))
+            return -1;
+        if (ready < 0 && errno != EINTR)
+            return -1;
+        ssize_t got = ready > 0 ? read(child->pipe, bytes, count) : -1;
+        if (got >= 0 || (ready > 0 && errno != EINTR))
+            return got;
+    }
+}
+
+static int close_pipe(void *cookie) { return close(((struct child *)cookie)->pipe); }
+
+static FILE *open_pipe(struct child *child)
+{
+    FILE *from =
+        fopencookie(child, "r", (cookie_io_functions_t){.read = read_pipe, .close = close_pipe});
+    if (from)
+        setvbuf(from, NULL, _IOFBF, BUFFER_BYTES);
+    return from;
+}
 
 static _Noreturn void be_child(const struct stream *stream, size_t first, int out)
 {
     guarded_enter();
     for (int c = 0; c < CHILDREN_MAX; c++) /* else a sibling's pipe outlives the parent */
         if (stream->child[c].from)
-            close(fileno(stream->child[c].from));
+            close(stream->child[c].pipe);
     FILE *to = fdopen(out, "wb");
     hdf5_quiet();
     for (size_t i = first; to && i < stream->count && !ferror(to); i += stream->step)
@@ -178,15 +173,16 @@ static int start_child(struct stream *stream, size_t first, struct error *err)
         be_child(stream, first, ends[1]);
     }
     close(ends[1]);
-    FILE *from = pid < 0 ? NULL : fdopen(ends[0], "rb");
-    if (!from) {
+    *child = (struct child){.pipe = ends[0], .stream = stream};
+    child->from = pid < 0 ? NULL : open_pipe(child);
+    if (!child->from) {
         int status = fail_errno(err, "cannot start a process");
         close(ends[0]); /* a child ends when it writes */
         if (pid > 0)
             guarded_await(pid);
         return status;
     }
-    *child = (struct child){pid, from};
+    child->pid = pid;
     return 0;
 }
 
@@ -203,110 +199,17 @@ static int end_child(struct child *child, bool by_force)
     return ended_by;
 }
 
-static bool get_bytes(FILE *from, void *bytes, size_t count)
-{
-    return count == 0 || fread(bytes, 1, count, from) == count;
-}
-
-static bool get_number(FILE *from, uint64_t most, uint64_t *number)
-{
-    return get_bytes(from, number, sizeof *number) && *number <= most;
-}
-
-/* Caller frees. NULL: none came, or memory is out. */
-static char *get_text(FILE *from)
-{
-    uint64_t length;
-    if (!get_number(from, TEXT_MAX, &length))
-        return NULL;
-    char *text = calloc(1, (size_t)length + 1);
-    if (text && !get_bytes(from, text, (size_t)length)) {
-        free(text);
-        return NULL;
-    }
-    return text;
-}
-
-static bool get_attributes(FILE *from, struct hdf5_attributes *out)
-{
-    uint64_t count, is_number = 0;
-    if (!get_number(from, ATTRIBUTES_MAX, &count))
-        return false;
-    out->list = calloc((size_t)count + 1, sizeof *out->list);
-    bool good = out->list != NULL;
-    while (good && out->count < count) {
-        struct hdf5_attribute *attribute = &out->list[out->count++];
-        attribute->name = get_text(from);
-        attribute->text = get_text(from);
-        good = attribute->name && attribute->text && get_number(from, 1, &is_number);
-        attribute->is_number = is_number;
-    }
-    return good;
-}
-
-static bool get_history(FILE *from, struct history *out)
-{
-    uint64_t columns, rows;
-    if (!get_number(from, COLUMNS_MAX, &columns) || !get_number(from, rows_max, &rows))
-        return false;
-    out->column = calloc((size_t)columns + 1, sizeof *out->column);
-    out->values = malloc(((size_t)columns * (size_t)rows + 1) * sizeof *out->values);
-    if (!out->column || !out->values ||
-        !get_bytes(from, out->column, (size_t)columns * sizeof *out->column) ||
-        !get_bytes(from, out->values, (size_t)columns * (size_t)rows * sizeof *out->values))
-        return false;
-    for (uint64_t i = 0; i < columns; i++) {
-        struct history_column *c = &out->column[i];
-        c->name[sizeof c->name - 1] = c->title[sizeof c->title - 1] = c->unit[sizeof c->unit - 1] =
-            '\0';
-    }
-    out->columns = (int)columns;
-    out->rows = out->capacity = (size_t)rows;
-    return true;
-}
-
-static bool get_image(FILE *from, struct image *out)
-{
-    uint64_t height, width;
-    if (!get_number(from, SIDE_MAX_PX, &height) || !get_number(from, SIDE_MAX_PX, &width))
-        return false;
-    if (height == 0)
-        return true;
-    *out = (struct image){.height = (int)height,
-                          .width = (int)width,
-                          .rgb = malloc((size_t)height * (size_t)width * 3)};
-    return out->rgb && get_bytes(from, out->rgb, (size_t)height * (size_t)width * 3);
-}
-
-/* One file's answer; false: the child is gone, or what it says makes no sense. */
-static bool receive(FILE *from, struct result_contents *contents, struct error *why)
-{
-    uint64_t status, rows, end, finished;
-    bool good = get_number(from, INT32_MAX, &status);
-    *why = (struct error){0};
-    if (good && status != 0) {
-        char *message = get_text(from);
-        good = message != NULL;
-        fail(why, (int)status, "%s", message ? message : "");
-        free(message);
-    } else if (good) {
-        good = get_number(from, 1, &finished) && get_attributes(from, &contents->attributes) &&
-               get_number(from, rows_max, &rows) && get_history(from, &contents->history) &&
-               get_image(from, &contents->image);
-        contents->rows = good ? (size_t)rows : 0;
-        contents->finished = good && finished;
-    }
-    return good && get_number(from, END, &end) && end == END;
-}
-
-/* Gets the answer to one file; where the child died of it, *why says so. Errors: E_ENVIRONMENT. */
+/* Gets the answer to one file; where the child died of it, *why says so. Errors: E_ENVIRONMENT;
+ * E_INTERRUPTED. */
 static int receive_from(struct stream *stream, size_t index, struct result_contents *contents,
                         struct error *why, struct error *err)
 {
     struct child *child = &stream->child[index % stream->step];
     int status = child->pid == 0 ? start_child(stream, index, err) : 0;
-    if (status != 0 || receive(child->from, contents, why))
+    if (status != 0 || result_receive(child->from, contents, why))
         return status;
+    if (asked_to_stop(stream))
+        return fail(err, E_INTERRUPTED, "interrupted");
     bool alive = !feof(child->from); /* it talks nonsense */
     int ended_by = end_child(child, alive);
     if (guarded_verdict(alive ? 0 : ended_by, why) == E_ENVIRONMENT)
@@ -314,15 +217,14 @@ static int receive_from(struct stream *stream, size_t index, struct result_conte
     return 0;
 }
 
-static int stream_one(struct stream *stream, size_t index, result_visitor *visit, void *context,
-                      struct error *err)
+static int stream_one(struct stream *stream, size_t index, result_visitor *visit, struct error *err)
 {
     struct result_contents contents = {0};
     struct error why = {0};
     int status = receive_from(stream, index, &contents, &why, err);
     if (status == 0)
-        status = visit(context, index, why.code == 0 ? &contents : NULL, &why, err);
-    contents_release(&contents);
+        status = visit(stream->context, index, why.code == 0 ? &contents : NULL, &why, err);
+    result_contents_release(&contents);
     return status;
 }
 
@@ -337,19 +239,43 @@ static size_t children_for(size_t files)
     return useful < most ? useful : most;
 }
 
-int result_stream(const char *const *paths, size_t count, unsigned parts, result_visitor *visit,
-                  void *context, struct error *err)
+int result_stream_until(const char *const *paths, size_t count, unsigned parts,
+                        result_visitor *visit, bool (*should_stop)(void *context), void *context,
+                        struct error *err)
 {
     int status = 0;
-    struct stream stream = {
-        .paths = paths, .count = count, .step = children_for(count), .parts = parts};
+    struct stream stream = {.paths = paths,
+                            .count = count,
+                            .step = children_for(count),
+                            .parts = parts,
+                            .should_stop = should_stop,
+                            .context = context};
     for (size_t i = 0; i < stream.step; i++) /* so that all are at work before the first is done */
         if (i < count && paths[i] && status == 0)
             status = start_child(&stream, i, err);
     for (size_t i = 0; i < count && status == 0; i++)
         if (paths[i])
-            status = stream_one(&stream, i, visit, context, err);
+            status = stream_one(&stream, i, visit, err);
     for (size_t i = 0; i < stream.step; i++)
         end_child(&stream.child[i], true);
+    return status;
+}
+
+int result_stream(const char *const *paths, size_t count, unsigned parts, result_visitor *visit,
+                  void *context, struct error *err)
+{
+    return result_stream_until(paths, count, parts, visit, NULL, context, err);
+}
+
+int result_read(const char *path, unsigned parts, struct result_contents *out, struct error *why,
+                struct error *err)
+{
+    struct result_contents contents = {0};
+    struct stream stream = {.paths = &path, .count = 1, .step = 1, .parts = parts};
+    int status = receive_from(&stream, 0, &contents, why, err);
+    end_child(&stream.child[0], true);
+    if (status != 0 || why->code != 0)
+        result_contents_release(&contents);
+    *out = contents;
     return status;
 }

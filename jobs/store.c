@@ -255,8 +255,7 @@ static int measure(int folder, const char *name, struct sighting *out)
         return -1; /* gone meanwhile, or none of ours */
     out->bytes = (uint64_t)info.st_size;
     out->written = (double)info.st_mtim.tv_sec + 1e-9 * (double)info.st_mtim.tv_nsec;
-    out->truncated =
-        out->file == JOB_RESULT && hdf5_check_length(folder, name, NULL, NULL) == E_INPUT;
+    out->truncated = out->file == JOB_RESULT && hdf5_check_length(folder, name, NULL) == E_INPUT;
     return 0;
 }
 

@@ -16,7 +16,7 @@ static int fail_memory(struct error *err) { return fail(err, E_ENVIRONMENT, "not
 bool store_job_done(const struct store *store, const char *id)
 {
     char *path = store_job_path(store, id, JOB_RESULT);
-    bool done = path && hdf5_check_length(AT_FDCWD, path, NULL, NULL) == 0;
+    bool done = path && hdf5_check_length(AT_FDCWD, path, NULL) == 0;
     free(path);
     return done;
 }
@@ -40,7 +40,7 @@ int store_job_finish(const struct store *store, const char *id, struct error *er
 /* Looks again at what was moved aside: if somebody finished the job meanwhile, it goes back. */
 static int judge_aside(const char *aside, const char *path, struct error *err)
 {
-    bool whole = hdf5_check_length(AT_FDCWD, aside, NULL, NULL) == 0;
+    bool whole = hdf5_check_length(AT_FDCWD, aside, NULL) == 0;
     if (whole && files_link(aside, path) != 0 && errno != EEXIST)
         return fail_errno(err, "cannot write '%s'", path);
     return 0;

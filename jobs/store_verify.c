@@ -246,6 +246,12 @@ static int judge(struct verifier *v, const char *id, const struct result_content
     return 0;
 }
 
+static bool should_stop(void *context)
+{
+    const struct verify_hooks *hooks = ((const struct verifier *)context)->hooks;
+    return hooks && hooks->should_stop && hooks->should_stop(hooks->context);
+}
+
 static int on_result(void *context, size_t index, const struct result_contents *contents,
                      const struct error *why, struct error *err)
 {
@@ -254,7 +260,7 @@ static int on_result(void *context, size_t index, const struct result_contents *
     v->checked++;
     if (hooks && hooks->on_result)
         hooks->on_result(hooks->context, v->checked, v->results);
-    if (hooks && hooks->should_stop && hooks->should_stop(hooks->context))
+    if (should_stop(v))
         return fail(err, E_INTERRUPTED, "interrupted");
     return judge(v, v->scan.entries[index].id, contents, why, err);
 }
@@ -275,8 +281,9 @@ static int check_results(struct verifier *v, struct error *err)
             goto done;
         }
     }
-    TRY(result_stream((const char *const *)paths, v->scan.count,
-                      RESULT_HISTORY | RESULT_IMAGE | RESULT_ATTRIBUTES, on_result, v, err));
+    TRY(result_stream_until((const char *const *)paths, v->scan.count,
+                            RESULT_HISTORY | RESULT_IMAGE | RESULT_ATTRIBUTES, on_result,
+                            should_stop, v, err));
 done:
     for (size_t i = 0; i < v->scan.count; i++)
         free(paths[i]);

@@ -92,7 +92,7 @@ static void send_to(struct conductor *c, int rank, const struct message *message
 static bool result_is_whole(const struct store *store, const char *id)
 {
     char *path = store_job_path(store, id, JOB_RESULT);
-    bool whole = path && hdf5_check_length(AT_FDCWD, path, NULL, NULL) == 0;
+    bool whole = path && hdf5_check_length(AT_FDCWD, path, NULL) == 0;
     free(path);
     return whole;
 }

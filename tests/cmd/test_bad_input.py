@@ -79,6 +79,10 @@ class Pictures(Refusing):
         result = self.atelier("render", *flags({"content": "pipe.png"}))
         self.assertEqual(result.returncode, INPUT)
         self.assertWords(result.stderr, "'pipe.png'", "not a regular file")
+        for command, words in (("expand", "this is a FIFO"), ("show", "not a regular file")):
+            result = self.atelier(command, "pipe.png")
+            self.assertEqual(result.returncode, INPUT)
+            self.assertWords(result.stderr, "pipe.png", words)
 
     def test_truncated_png_and_jpeg(self):
         Image.open(self.path("content.png")).save(self.path("whole.jpg"), quality=95)
