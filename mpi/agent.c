@@ -397,6 +397,10 @@ static void take_pulse(struct agent *agent, double now, double stamp)
 int agent_hear(struct agent *agent, double now, const struct message *message, struct error *err)
 {
     watch_time(agent, now); /* before what was queued meanwhile */
+    if (!message_valid(message, message_bytes(message))) {
+        agent_quit(agent, now, "the coordinator sent it what is no message of this version");
+        return 0;
+    }
     switch (message->kind) {
     case MESSAGE_HAIL:
         return answer_hail(agent, message, err);

@@ -59,7 +59,7 @@ int agent_init(struct agent *agent, const struct agent_settings *settings,
                struct transport *transport, double now, struct error *err);
 void agent_release(struct agent *agent);
 
-/* A message from the coordinator (transport_receive). */
+/* A message from the coordinator (transport_receive); one that is none makes the agent leave. */
 int agent_hear(struct agent *agent, double now, const struct message *message, struct error *err);
 
 /* Looks after the child and the time. *busy: something happened. */

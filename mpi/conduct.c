@@ -344,9 +344,31 @@ static void take_bye(struct conductor *c, int rank, const struct message *bye)
     coordinator_agent_left(c->coordinator, c->now, rank);
 }
 
+/* A rank that speaks another language, or is out of its mind, gets no job any more. One that it may
+ * be rendering is another's when its lease is over, as if it had fallen silent: it gets no pulse.
+ */
+static void take_nonsense(struct conductor *c, int rank)
+{
+    struct message leave = message_new(MESSAGE_LEAVE);
+    size_t job;
+    uint64_t lease;
+    int attempt;
+    if (c->seats[rank].state == SEAT_GONE)
+        return;
+    lose(c, rank, "it sent what is no message of this version of atelier");
+    send_to(c, rank, &leave);
+    if (!coordinator_running(c->coordinator, rank, &job, &lease, &attempt))
+        coordinator_agent_lost(c->coordinator, c->now, rank);
+}
+
 static void take_message(struct conductor *c, int from, const struct message *message)
 {
     struct error error;
+    bool to_agent = from == c->transport->rank && c->has_agent;
+    if (!message_valid(message, message_bytes(message))) {
+        take_nonsense(c, from);
+        return;
+    }
     switch (message->kind) {
     case MESSAGE_HELLO:
         take_hello(c, from, message);
@@ -364,8 +386,10 @@ static void take_message(struct conductor *c, int from, const struct message *me
         take_bye(c, from, message);
         break;
     default: /* rank 0 to its own agent */
-        if (c->has_agent)
+        if (to_agent)
             trouble(c, agent_hear(&c->agent, c->now, message, &error), &error);
+        else
+            take_nonsense(c, from);
     }
 }
 

@@ -74,7 +74,9 @@ struct message {
 
 /* As many bytes as there are to send. */
 size_t message_bytes(const struct message *message);
-/* Whether what came is a message: its size and text add up. */
+/* Whether what came is a message, so that whoever takes it need not look again: of this version, as
+ * long as it says, of a kind that there is, its texts with their ends, its numbers within what they
+ * mean. Only a part of a command may end within a word. Checked by: test_protocol */
 bool message_valid(const struct message *message, size_t bytes);
 
 struct message message_new(enum message_kind kind);

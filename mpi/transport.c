@@ -2,6 +2,7 @@
 
 #include <mpi.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -122,6 +123,20 @@ int transport_send(struct transport *transport, int to, const struct message *me
     return send_over_mpi(transport->sent, to, message, err);
 }
 
+/* What is longer than a message has to be taken all the same: whatever comes after it waits. */
+static void take_bytes(int from, int bytes, struct message *message)
+{
+    bool fits = bytes >= (int)offsetof(struct message, text) && bytes <= (int)sizeof *message;
+    void *room = fits ? message : malloc((size_t)(bytes > 0 ? bytes : 1));
+    if (room)
+        MPI_Recv(room, bytes > 0 ? bytes : 0, MPI_BYTE, from, TAG, MPI_COMM_WORLD,
+                 MPI_STATUS_IGNORE);
+    if (!fits)
+        free(room);
+    if (!fits || (size_t)bytes != message_bytes(message))
+        *message = message_new((enum message_kind)0);
+}
+
 static bool receive_over_mpi(struct transport *transport, int *from, struct message *message)
 {
     MPI_Status status;
@@ -132,13 +147,7 @@ static bool receive_over_mpi(struct transport *transport, int *from, struct mess
         return false;
     MPI_Get_count(&status, MPI_BYTE, &bytes);
     *from = status.MPI_SOURCE;
-    if (bytes < 0 || (size_t)bytes > sizeof *message)
-        return false;
-    MPI_Recv(message, bytes, MPI_BYTE, status.MPI_SOURCE, TAG, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-    if (!message_valid(message, (size_t)bytes)) {
-        *message = message_new(MESSAGE_BYE);
-        message_say(message, "it is another version of atelier");
-    }
+    take_bytes(status.MPI_SOURCE, bytes, message);
     return true;
 }
 

@@ -23,8 +23,8 @@ int transport_open(struct transport *transport, struct error *err);
 int transport_send(struct transport *transport, int to, const struct message *message,
                    struct error *err);
 
-/* The next message, if one is there. What is no message of this version is given as
- * MESSAGE_BYE. */
+/* The next message, if one is there. What is not as long as it says is given as a message of kind
+ * 0; whether it means something is the receiver's to ask (message_valid). */
 bool transport_receive(struct transport *transport, int *from, struct message *message);
 
 /* Ends MPI. complete: every rank does the same now; otherwise some may be gone, no collective call

@@ -48,6 +48,20 @@ class Ranks(InStore):
                               timeout=PATIENCE)
         self.assertEqual(done.returncode, FAILED, done.stderr.decode())
 
+    def test_a_rank_that_sends_nonsense_gets_no_jobs(self):
+        self.manifest(range(4))
+        nonsense = os.environ.get("NONSENSE_RANK", ROOT / "build/release/tests/mpi/nonsense_rank")
+        words = ["mpirun", "--oversubscribe", "--enable-recovery", "-n", "1", PROGRAM, *self.words()]
+        for bytes in ("3", "3000", "100000"):  # too short; none of ours; longer than any message
+            words += [":", "-n", "1", nonsense, bytes]
+        done = subprocess.run(words, cwd=self.folder, env=mpi_environment(), capture_output=True,
+                              timeout=PATIENCE)
+        self.assertEqual(self.verdict()["code"], 0, done.stderr.decode())
+        self.assertEqual((len(self.done()), self.starts()), (4, 4))
+        for rank in (1, 2, 3):
+            self.assertIn(f"agent {rank} on elsewhere is lost: it sent what is no message",
+                          done.stderr.decode())
+
     def test_closed_standard_streams(self):
         self.manifest(range(3))
         words = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", PROGRAM, *self.words("--ranks", "2")]
