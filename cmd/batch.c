@@ -7,6 +7,7 @@
 #include "complaints_print.h"
 #include "cost.h"
 #include "human.h"
+#include "outlet.h"
 #include "selection.h"
 #include "shell.h"
 #include "stop.h"
@@ -285,8 +286,8 @@ static void die_with_parent(void)
 
 static void report_error(int status, const struct error *error)
 {
-    if (status != 0 && error->message[0])
-        fprintf(stderr, "atelier batch: %s\n", error->message);
+    if (status != 0)
+        outlet_error("batch", error);
 }
 
 /* As rank 0, as another rank, or alone. */
@@ -313,6 +314,8 @@ done:
     err->message[0] = 0;
     if (batch->transport.rank == 0)
         launched_tell_code(status);
+    if (batch->transport.mpi)
+        status = outlet_close(status);
     fflush(NULL);
     transport_close(&batch->transport, complete, status);
     if (batch->transport.mpi) /* whatever MPI's libraries would still do at the end */

@@ -3,6 +3,7 @@
 #include "batch.h"
 
 #include "human.h"
+#include "terminal.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ void batch_report_init(struct batch_report *report, bool quiet)
 void batch_report_end(struct batch_report *report)
 {
     if (report->drawn)
-        fputs("\r\033[K", stderr);
+        terminal_erase();
     report->drawn = false;
 }
 
@@ -63,8 +64,7 @@ void batch_report_show(struct batch_report *report, const struct batch_progress 
              (unsigned long long)progress->done, (unsigned long long)progress->jobs,
              progress->running_count, (unsigned long long)progress->failed,
              (unsigned long long)progress->waiting, time);
-    fprintf(stderr, "\r%.*s\033[K", report->columns - 1, line);
-    fflush(stderr);
+    terminal_redraw(line, report->columns - 1);
     report->drawn = true;
 }
 

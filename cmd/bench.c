@@ -9,6 +9,7 @@
 #include "numbers.h"
 #include "numerics.h"
 #include "objective.h"
+#include "outlet.h"
 #include "plan.h"
 #include "profile.h"
 #include "threads.h"
@@ -371,13 +372,14 @@ int command_bench(int argc, char **argv)
     if (options.json) {
         json_t *root =
             json_pack("{ss sO}", "instruction_set", numerics_instruction_set(), "rows", table.rows);
-        json_dumpf(root, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
+        if (!root || json_dumpf(root, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) != 0)
+            status = fail(&error, E_ENVIRONMENT, "not enough memory to print it");
         putchar('\n');
         json_decref(root);
     }
 done:
     if (status != 0)
-        fprintf(stderr, "atelier bench: %s\n", error.message);
+        outlet_error("bench", &error);
     json_decref(table.rows);
     params_release(&table.params);
     vgg19_weights_release(&table.weights);

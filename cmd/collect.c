@@ -4,6 +4,8 @@
 #include "collect.h"
 #include "commit.h"
 #include "human.h"
+#include "left_out.h"
+#include "shell.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,26 +54,12 @@ static uint64_t file_bytes(const char *path)
     return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
 }
 
-/* Errors: E_FAILED where some are. */
-static int list_unreadable(const struct runs *runs, struct error *err)
+static void report_events(const char *folder)
 {
-    enum { SHOWN = 20 };
-    size_t shown = 0;
-    if (runs->unreadable == 0)
-        return 0;
-    for (size_t i = 0; i < runs->count && shown < SHOWN; i++) {
-        if (runs->run[i].status != RUN_UNREADABLE)
-            continue;
-        char *path = store_job_path(&runs->store, runs->run[i].id, JOB_RESULT);
-        fprintf(stderr, "skipped  %s: %s\n", path ? path : runs->run[i].id, runs->run[i].error);
-        free(path);
-        shown++;
-    }
-    if (shown < runs->unreadable)
-        fprintf(stderr, "skipped  %zu more\n", runs->unreadable - shown);
-    return fail(err, E_FAILED,
-                "%zu result%s cannot be read; 'atelier verify %s --repair' makes room for new ones",
-                runs->unreadable, runs->unreadable == 1 ? "" : "s", runs->store.folder);
+    char *command =
+        shell_command(3, (char *[]){"tensorboard", "--logdir", (char *)(uintptr_t)folder});
+    printf("events   %s; to see them: %s\n", folder, command ? command : "tensorboard");
+    free(command);
 }
 
 static void report(const struct request *request, const struct runs *runs, const char *path,
@@ -88,8 +76,7 @@ static void report(const struct request *request, const struct runs *runs, const
     if (request->csv)
         printf("csv      %s/runs.csv, history.csv\n", request->csv);
     if (request->tensorboard)
-        printf("events   %s: 'tensorboard --logdir %s'\n", request->tensorboard,
-               request->tensorboard);
+        report_events(request->tensorboard);
 }
 
 static int act(void *context, struct error *err)
@@ -115,7 +102,7 @@ static int act(void *context, struct error *err)
     if (request->tensorboard)
         TRY(collect_tensorboard(&runs, request->tensorboard, err));
     report(request, &runs, path, &collected);
-    status = list_unreadable(&runs, err);
+    status = left_out_list(&runs, collected.lost, err);
 done:
     free(path);
     runs_release(&runs);

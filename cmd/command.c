@@ -2,6 +2,7 @@
 
 #include "complaints_print.h"
 #include "form_print.h"
+#include "outlet.h"
 #include "params.h"
 #include <string.h>
 
@@ -56,7 +57,6 @@ int command_perform(int argc, char **argv, struct form *form,
     int status = command_parse(argc, argv, form, &helped, &error);
     if (status == 0 && !helped)
         status = act(request, &error);
-    if (error.code != 0)
-        fprintf(stderr, "atelier %s: %s\n", argv[0], error.message);
+    outlet_error(argv[0], &error);
     return status;
 }

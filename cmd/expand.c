@@ -3,6 +3,7 @@
 
 #include "complaints_print.h"
 #include "manifest.h"
+#include "outlet.h"
 #include "selection.h"
 #include "sweep_file.h"
 #include "sweep_summary.h"
@@ -65,7 +66,10 @@ static int print(const struct expanding *expanding, struct error *err)
     const struct job_list *list = &expanding->list;
     if (expanding->count)
         return sweep_summary_print(list, expanding->json, err);
-    return expanding->json ? sweep_jobs_json(list, err) : manifest_write(stdout, list, err);
+    if (expanding->json)
+        return sweep_jobs_json(list, err);
+    outlet_pass_data();
+    return manifest_write(stdout, list, err);
 }
 
 int command_expand(int argc, char **argv)
@@ -89,7 +93,7 @@ int command_expand(int argc, char **argv)
         status = print(&expanding, &error);
 done:
     if (status != 0)
-        fprintf(stderr, "atelier expand: %s\n", error.message);
+        outlet_error("expand", &error);
     free(found);
     job_list_release(&expanding.list);
     complaints_release(&expanding.complaints);

@@ -4,6 +4,7 @@
 #include "batch.h"
 
 #include "clock.h"
+#include "outlet.h"
 #include "scratch.h"
 #include "stop.h"
 #include <errno.h>
@@ -263,8 +264,7 @@ static bool is_noise(const char *line)
 
 static void pass_on(struct stream *stream, size_t length)
 {
-    fwrite(stream->text, 1, length, stream->to);
-    fflush(stream->to);
+    outlet_raw(stream->to, stream->text, length);
     stream->used -= length;
     memmove(stream->text, stream->text + length, stream->used);
 }

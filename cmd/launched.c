@@ -1,6 +1,7 @@
 /* Rank 0 under a launcher of ours. */
 #include "batch.h"
 
+#include "outlet.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -46,16 +47,22 @@ void launched_live(double every)
 /* The thread may sleep on: it says nothing more. */
 void launched_rest(void) { atomic_store(&living, false); }
 
-void launched_tell_nonce(const char *nonce)
+static void tell(const char *line)
 {
     if (launched())
-        printf(LAUNCHED_LINE "nonce %s\n", nonce);
-    fflush(stdout);
+        outlet_raw(stdout, line, strlen(line));
+}
+
+void launched_tell_nonce(const char *nonce)
+{
+    char line[128];
+    snprintf(line, sizeof line, LAUNCHED_LINE "nonce %s\n", nonce);
+    tell(line);
 }
 
 void launched_tell_code(int code)
 {
-    if (launched())
-        printf(LAUNCHED_LINE "code %d\n", code);
-    fflush(stdout);
+    char line[128];
+    snprintf(line, sizeof line, LAUNCHED_LINE "code %d\n", code);
+    tell(line);
 }

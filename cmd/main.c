@@ -2,6 +2,7 @@
 
 #include "inheritance.h"
 #include "openmp_set_up.h"
+#include "outlet.h"
 #include "words.h"
 #include <stdio.h>
 #include <string.h>
@@ -41,14 +42,12 @@ int unknown_command(const char *name)
     return 2;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    inheritance_mend();
     if (argc < 2) {
         help_overview(stderr);
         return 2;
     }
-    openmp_set_up(argv);
     const char *name = argv[1];
     if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
         print_version();
@@ -58,4 +57,12 @@ int main(int argc, char **argv)
         name = "help";
     const struct command *command = command_find(name);
     return command ? command->run(argc - 1, argv + 1) : unknown_command(name);
+}
+
+int main(int argc, char **argv)
+{
+    inheritance_mend();
+    openmp_set_up(argv);
+    outlet_open();
+    return outlet_close(run(argc, argv));
 }

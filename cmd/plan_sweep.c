@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include "estimate.h"
+#include "outlet.h"
 #include "site.h"
 #include <jansson.h>
 #include <math.h>
@@ -121,7 +122,7 @@ int command_plan(int argc, char **argv)
         estimate_print(&estimate);
 done:
     if (status != 0)
-        fprintf(stderr, "atelier plan: %s\n", error.message);
+        outlet_error("plan", &error);
     estimate_release(&estimate);
     return status;
 }

@@ -21,7 +21,7 @@ void progress_init(struct progress *progress, const struct params *params)
 static void erase(struct progress *progress)
 {
     if (progress->drawn)
-        fputs("\r\033[K", stderr);
+        terminal_erase();
     progress->drawn = false;
 }
 
@@ -95,8 +95,7 @@ void progress_row(struct progress *progress, const struct history *history)
         return;
     char text[256];
     describe(progress, history, text, sizeof text);
-    fprintf(stderr, "\r%.*s\033[K", terminal_width(stderr) - 1, text);
-    fflush(stderr);
+    terminal_redraw(text, terminal_width(stderr) - 1);
     progress->drawn = true;
     progress->last_drawn = now;
 }

@@ -12,6 +12,7 @@
 #include "numbers.h"
 #include "numerics.h"
 #include "options.h"
+#include "outlet.h"
 #include "outputs.h"
 #include "progress.h"
 #include "renderer.h"
@@ -805,7 +806,7 @@ done:
 static void say_error(const struct work *work, struct error *err)
 {
     options_rephrase(err);
-    fprintf(stderr, "atelier render: %s\n", err->message);
+    outlet_error("render", err);
     if (work->into.said && !work->into.captured)
         fprintf(work->into.said, "atelier render: %s\n", err->message);
     leash_say("error %d %s", err->code, err->message);

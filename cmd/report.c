@@ -7,6 +7,7 @@
 #include "curves_draw.h"
 #include "drawing.h"
 #include "human.h"
+#include "left_out.h"
 #include "report.h"
 #include "sheet_draw.h"
 #include <limits.h>
@@ -53,6 +54,8 @@ static void describe(struct request *r, struct form *form)
             "how it was made. It may be written at any time, while a batch is at work, too.\n"
             "With --sheet or --curves only those are written, unless --output asks for the page.",
         .operands = OPERAND_STORE(&r->store),
+        .exit_codes = "0 done; 1 done, but some results are unreadable (listed) and only their "
+                      "place is shown; 2 wrong input; 3 disk or memory",
     };
     form_add(form, rows, sizeof rows / sizeof *rows);
 }
@@ -146,6 +149,7 @@ static int act(void *context, struct error *err)
         TRY(draw_pictures(request, &runs, &axes, err));
     if (request->output || (!request->sheet && !request->curves_file))
         TRY(write_page(request, &runs, &axes, err));
+    status = left_out_list(&runs, 0, err);
 done:
     axes_release(&axes);
     runs_release(&runs);

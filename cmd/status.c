@@ -3,6 +3,7 @@
 
 #include "command.h"
 #include "files.h"
+#include "outlet.h"
 #include "terminal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -166,18 +167,19 @@ done:
 static int repaint(const char *text, int lines)
 {
     int width = terminal_width(stdout), room = terminal_height(stdout) - 1, printed = 0;
+    char up[32];
+    snprintf(up, sizeof up, "\033[%dA", lines);
     if (lines > 0)
-        printf("\033[%dA", lines);
+        outlet_raw(stdout, up, strlen(up));
     for (; *text && printed < room; printed++) {
         char line[1024];
         size_t length = strcspn(text, "\n");
         snprintf(line, sizeof line, "%.*s", (int)length, text);
         terminal_cut(stdout, line, width);
-        fputs("\033[K\n", stdout);
+        outlet_raw(stdout, "\033[K\n", 4);
         text += length + (text[length] == '\n');
     }
-    fputs("\033[J", stdout);
-    fflush(stdout);
+    outlet_raw(stdout, "\033[J", 3);
     return printed;
 }
 

@@ -48,6 +48,15 @@ static void print_bar(FILE *to, size_t done, size_t of)
     fprintf(to, "] %3.0f %%\n", of ? floor(100.0 * (double)done / (double)of) : 0);
 }
 
+static void print_damaged(FILE *to, const struct status *status)
+{
+    char *repair =
+        shell_command(4, (char *[]){"atelier", "verify", status->store.folder, "--repair"});
+    fprintf(to, "%-*s%zu; to make room for new ones: %s\n", LABEL, "damaged",
+            status->count[RUN_UNREADABLE], repair ? repair : "atelier verify --repair");
+    free(repair);
+}
+
 static void print_counts(FILE *to, const struct status *status)
 {
     const size_t *count = status->count;
@@ -67,8 +76,7 @@ static void print_counts(FILE *to, const struct status *status)
     if (count[RUN_FAILED])
         fprintf(to, "%-*s%zu\n", LABEL, "failed", count[RUN_FAILED]);
     if (count[RUN_UNREADABLE])
-        fprintf(to, "%-*s%zu, 'atelier verify %s --repair' makes room for new ones\n", LABEL,
-                "damaged", count[RUN_UNREADABLE], status->store.folder);
+        print_damaged(to, status);
     if (status->unlisted)
         fprintf(to, "%-*s%zu result%s of no job in the manifest\n", LABEL, "and", status->unlisted,
                 status->unlisted == 1 ? "" : "s");

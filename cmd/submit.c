@@ -5,6 +5,7 @@
 #include "estimate.h"
 #include "files.h"
 #include "human.h"
+#include "outlet.h"
 #include "publish.h"
 #include "queue.h"
 #include "script.h"
@@ -446,10 +447,12 @@ static int submit(const struct options *o, size_t words, struct error *err)
     }
     TRY(slurm_path(estimate.folder, "/batch.sh", &path, err));
     TRY(make_script(o, &estimate, path, &directives, &text, err));
-    if (o->dry_run)
+    if (o->dry_run) {
+        outlet_pass_data();
         fputs(text, stdout);
-    else
+    } else {
         TRY(act(o, &estimate, path, text, err));
+    }
     if (!o->dry_run && !o->test_only)
         estimate_print(&estimate);
 done:
@@ -479,6 +482,6 @@ int command_submit(int argc, char **argv)
         status = submit(&options, form.operands.count - 1, &error);
 done:
     if (status != 0)
-        fprintf(stderr, "atelier submit: %s\n", error.message);
+        outlet_error("submit", &error);
     return status;
 }

@@ -1,5 +1,6 @@
 #include "terminal.h"
 
+#include "outlet.h"
 #include "utf8.h"
 #include <langinfo.h>
 #include <locale.h>
@@ -15,10 +16,12 @@ static int from_environment(const char *name, int otherwise)
     return value >= 10 && value <= 1000 ? (int)value : otherwise;
 }
 
+static int descriptor(FILE *file) { return file == stderr ? STDERR_FILENO : STDOUT_FILENO; }
+
 int terminal_width(FILE *file)
 {
     struct winsize size;
-    if (ioctl(fileno(file), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    if (ioctl(descriptor(file), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         return size.ws_col;
     return from_environment("COLUMNS", 80);
 }
@@ -26,7 +29,7 @@ int terminal_width(FILE *file)
 int terminal_height(FILE *file)
 {
     struct winsize size;
-    if (ioctl(fileno(file), TIOCGWINSZ, &size) == 0 && size.ws_row > 0)
+    if (ioctl(descriptor(file), TIOCGWINSZ, &size) == 0 && size.ws_row > 0)
         return size.ws_row;
     return from_environment("LINES", 24);
 }
@@ -56,7 +59,7 @@ static const char *print_columns(FILE *to, const char *text, int columns)
 {
     for (; columns > 0 && *text; columns--) {
         size_t bytes = character(text);
-        bool printable = utf8_length(text, bytes) && !utf8_is_control(text, bytes);
+        bool printable = utf8_length(text, bytes) && !utf8_misleads(text, bytes);
         if (printable && *text != '\n' && *text != '\t' && *text != '\r')
             fwrite(text, 1, bytes, to);
         else
@@ -88,3 +91,12 @@ void terminal_fit(FILE *to, const char *text, int width)
     terminal_cut(to, text, width);
     fprintf(to, "%*s", columns < width ? width - columns : 0, "");
 }
+
+void terminal_redraw(const char *text, int width)
+{
+    char line[1024];
+    snprintf(line, sizeof line, "\r%.*s\033[K", width, text);
+    outlet_raw(stderr, line, strlen(line));
+}
+
+void terminal_erase(void) { terminal_redraw("", 0); }

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Columns and rows of the terminal behind a file; elsewhere $COLUMNS and $LINES, else 80 x 24. */
+/* Columns and rows of the terminal behind stdout or stderr; elsewhere $COLUMNS and $LINES, else 80
+ * x 24. */
 int terminal_width(FILE *file);
 int terminal_height(FILE *file);
 
@@ -18,5 +19,10 @@ void terminal_cut(FILE *to, const char *text, int width);
 
 /* The same, filled with blanks to exactly that width. */
 void terminal_fit(FILE *to, const char *text, int width);
+
+/* The live line of stderr, in place of what it was, and nothing in its place. The text is made of
+ * numbers and words of our own: it passes as it is. */
+void terminal_redraw(const char *text, int width);
+void terminal_erase(void);
 
 #endif

@@ -6,6 +6,7 @@
 #include "json_file.h"
 #include "stop.h"
 #include "store_clean.h"
+#include "terminal.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -58,10 +59,12 @@ static bool on_should_stop(void *context)
 static void on_result(void *context, size_t checked, size_t of)
 {
     const struct request *request = context;
+    char line[64] = "";
     if (request->quiet || !isatty(STDERR_FILENO))
         return;
-    fprintf(stderr, "\r%zu of %zu results%s", checked, of, checked == of ? "\r\033[K" : "");
-    fflush(stderr);
+    if (checked < of)
+        snprintf(line, sizeof line, "%zu of %zu results", checked, of);
+    terminal_redraw(line, terminal_width(stderr) - 1);
 }
 
 struct work {

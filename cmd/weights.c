@@ -9,6 +9,7 @@
 #include "network_name.h"
 #include "options.h"
 #include "stop.h"
+#include "terminal.h"
 #include "weights.h"
 #include <math.h>
 #include <stdio.h>
@@ -265,16 +266,16 @@ done:
 
 static int show_progress(void *context, uint64_t bytes, uint64_t total)
 {
-    char done[HUMAN_TEXT], all[HUMAN_TEXT];
+    char line[128], done[HUMAN_TEXT], all[HUMAN_TEXT];
     (void)context;
     if (!isatty(STDERR_FILENO))
         return stop_requested();
     if (total)
-        fprintf(stderr, "\r%s of %s (%.0f %%)\033[K", human_bytes(bytes, done),
-                human_bytes(total, all), 100.0 * (double)bytes / (double)total);
+        snprintf(line, sizeof line, "%s of %s (%.0f %%)", human_bytes(bytes, done),
+                 human_bytes(total, all), 100.0 * (double)bytes / (double)total);
     else
-        fprintf(stderr, "\r%s\033[K", human_bytes(bytes, done));
-    fflush(stderr);
+        snprintf(line, sizeof line, "%s", human_bytes(bytes, done));
+    terminal_redraw(line, terminal_width(stderr) - 1);
     return stop_requested();
 }
 
@@ -288,7 +289,7 @@ static int fetch(const char *name, struct error *err)
     stop_install();
     status = fetch_file(file, &how, &path, err);
     if (isatty(STDERR_FILENO))
-        fputs("\r\033[K", stderr);
+        terminal_erase();
     if (status == 0)
         printf("%s\nUse it with --weights %s\n", path, file->name);
 done:

@@ -115,7 +115,7 @@ static void write_shown(FILE *to, const char *from, const char *stop)
 {
     while (from < stop) {
         size_t length = utf8_length(from, (size_t)(stop - from));
-        if (length == 0 || utf8_is_control(from, length) || *from == '\n' || *from == '\r')
+        if (length == 0 || utf8_misleads(from, length) || *from == '\n' || *from == '\r')
             fputc('?', to);
         else
             fwrite(from, 1, length, to);

@@ -26,3 +26,13 @@ bool utf8_is_control(const char *text, size_t length)
         return c == 0xc2 && (unsigned char)text[1] < 0xa0;
     return length == 1 && ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f);
 }
+
+/* U+2028..202e and U+2066..2069 */
+bool utf8_misleads(const char *text, size_t length)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    if (length != 3 || c[0] != 0xe2)
+        return utf8_is_control(text, length);
+    return (c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) ||
+           (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
+}

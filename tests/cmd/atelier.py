@@ -28,6 +28,7 @@ PROGRAM = os.path.abspath(os.environ.get("ATELIER", ROOT / "build/release/atelie
 SEED = int(os.environ.get("ATELIER_TEST_SEED", random.SystemRandom().randrange(10**6)))
 
 DONE, DIVERGED, INPUT, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 75
+FAILED = 1  # not all of what was asked for
 TEMPORARY = re.compile(r"\..*\.tmp\.")
 
 CHEAP = {"content": "content.png", "style": "style.png", "output": "out.png", "size": 48,

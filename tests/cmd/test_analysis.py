@@ -14,10 +14,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from atelier import CHEAP, DONE, INPUT, PATIENCE, InFolder, history, main, make_picture
+from atelier import CHEAP, DONE, FAILED, INPUT, PATIENCE, InFolder, history, main, make_picture
 from readme import snippets
 
-FAILED = 1
 STYLE_WEIGHTS = [0.5, 1, 2, 4]
 PYTHON = sys.executable
 

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from atelier import (DONE, ENVIRONMENT, INPUT, InFolder, TEMPORARY, history, is_sanitized, main,
+from atelier import (DONE, ENVIRONMENT, FAILED, INPUT, InFolder, TEMPORARY, history, is_sanitized, main,
                      pixels)
 from made_up_store import HOSTILE, MadeUpStore
 
@@ -77,8 +77,8 @@ class OfStore(InFolder):
         self.assertEqual(result.returncode, code, result.stderr)
         return result
 
-    def page(self, *words):
-        self.report(*words)
+    def page(self, *words, **options):
+        self.report(*words, **options)
         return Page(self.store.folder / "report.html")
 
 
@@ -141,7 +141,7 @@ class ThePage(OfStore):
     def test_every_run_says_what_became_of_it(self):
         self.make([{"style": f"/s/{status}.jpg", "status": status}
                    for status in ("done", "failed", "waiting", "damaged")])
-        page = self.page()
+        page = self.page(code=FAILED)
         done, failed, waiting, damaged = (page.runs[job["id"]] for job in self.store.jobs)
         self.assertEqual([run["status"] for run in (done, failed, waiting, damaged)],
                          ["done", "failed", "waiting", "unreadable"])
@@ -294,7 +294,10 @@ class TheSheet(OfStore):
         statuses = ("done", "failed", "waiting", "damaged")
         self.make([{"style": "/s/a.jpg", "style_weight": i + 1, "status": status}
                    for i, status in enumerate(statuses)])
-        self.report("--sheet", str(self.path("sheet.png")))
+        result = self.report("--sheet", str(self.path("sheet.png")), code=FAILED)
+        damaged = self.store.path(self.store.jobs[3], "h5")
+        self.assertWords(result.stderr, f"skipped  {damaged}: ", "1 result cannot be read",
+                         f"atelier verify {self.store.folder} --repair")
         sheet = pixels(self.path("sheet.png")).astype(int)
         ink = {name: int((sheet == colour).all(axis=2).sum())
                for name, colour in (("pale", (0xf1, 0xee, 0xe6)), ("red", (0xa8, 0x38, 0x1f)))}

@@ -9,10 +9,8 @@ import subprocess
 
 import h5py
 
-from atelier import ENVIRONMENT, INPUT, main, make_picture, sha256
+from atelier import ENVIRONMENT, FAILED, INPUT, main, make_picture, sha256
 from in_store import InStore, STORE
-
-FAILED = 1
 
 
 class Verifying(InStore):

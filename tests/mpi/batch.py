@@ -18,7 +18,7 @@ from atelier import *  # noqa: E402,F403  (the program, in a folder of its own)
 STUB = os.path.abspath(os.environ.get("STUB_RENDERER", ROOT / "build/release/tests/mpi/stub_renderer"))
 CRASH, BAD, DIVERGE, FULL, HANG, DEAF, KILLED, HELD, CRASH_ONCE, NO_RESULT, HOG, MEMORY, THIRD = (
     1000 * i for i in range(1, 14))
-FAILED, BUG = 1, 70
+BUG = 70
 
 # For tests in which somebody is lost; the others do with the default, so that nobody is who is only
 # slow.
