@@ -202,13 +202,17 @@ int hdf5_close_large_file(hid_t *file, struct error *err)
     return H5Fclose(closing) < 0 ? hdf5_fail(err, E_ENVIRONMENT, "cannot write the file") : 0;
 }
 
-int hdf5_stage(hid_t *file, const char *path, struct publication *staged, struct error *err)
+int hdf5_stage(hid_t *file, const char *path,
+               int (*finish)(unsigned char *bytes, size_t size, struct error *err),
+               struct publication *staged, struct error *err)
 {
     int status = 0;
     struct publication publication = {0};
     unsigned char *bytes = NULL;
     size_t size = 0;
     TRY(close_into_memory(file, &bytes, &size, err));
+    if (finish)
+        TRY(finish(bytes, size, err));
     TRY(publish_begin(path, &publication, err));
     TRY(publish_write(&publication, bytes, size, err));
     *staged = publication;

@@ -43,8 +43,11 @@ int hdf5_new_large_file(const struct publication *publication, hid_t *file, stru
 int hdf5_close_large_file(hid_t *file, struct error *err);
 
 /* Closes a file of hdf5_new_file and writes it beside path, for publish_commit to give it that
- * name. *staged is written on success only. */
-int hdf5_stage(hid_t *file, const char *path, struct publication *staged, struct error *err);
+ * name. `finish` (NULL: nothing) may change its bytes before. *staged is written on success only.
+ */
+int hdf5_stage(hid_t *file, const char *path,
+               int (*finish)(unsigned char *bytes, size_t size, struct error *err),
+               struct publication *staged, struct error *err);
 
 /* Opens a file for reading, without locks: published files never change. Refused unless all of it
  * lies in the file itself (checked_hdf5.h). Errors: also E_ENVIRONMENT: no such file. */

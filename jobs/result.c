@@ -3,6 +3,7 @@
 #include "checkpoint.h"
 #include "hdf5_probe.h"
 #include "hdf5_util.h"
+#include "seal.h"
 #include <hdf5_hl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,7 +208,9 @@ int result_stage(const char *path, const struct result *result, struct publicati
         TRY(picture_write(file, "image", result->image, err));
     if (result->state)
         TRY(checkpoint_write_state(file, result->history, result->state, err));
-    TRY(hdf5_stage(&file, path, staged, err));
+    else
+        TRY(seal_begin(file, err));
+    TRY(hdf5_stage(&file, path, result->state ? NULL : seal_close, staged, err));
 done:
     hdf5_close(file);
     return status;

@@ -2,7 +2,8 @@
  * layout that h5py, pandas, xarray, MATLAB, R, Julia and HDFView all read:
  *
  *   root attributes  schema_name, schema_version, creator, creator_version, ..., the given facts in
- *                    order, and every JOB parameter under its own name
+ *                    order, and every JOB parameter under its own name; of a finished result last
+ *                    file_sha256 (seal.h)
  *   /history/NAME    1-D column a quantity, one row per accepted step, dimension scale `row`;
  *                    attributes long_name, units (floats: _FillValue NaN). Counters are int32
  *                    (-1 where the value is no number), everything else float64
@@ -24,7 +25,9 @@
 #include "state.h"
 
 /* One more root attribute: a text (text != NULL) or a number, which is stored as float64. Its name
- * is none of the JOB parameters' and none of schema_name, schema_version, Conventions, title. */
+ * is none of the JOB parameters' and none of schema_name, schema_version, Conventions, title,
+ * file_sha256.
+ */
 struct fact {
     const char *name;
     const char *text;

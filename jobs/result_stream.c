@@ -4,6 +4,7 @@
 #include "guarded.h"
 #include "hdf5_probe.h"
 #include "result_wire.h"
+#include "seal.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -66,6 +67,8 @@ static int read_parts(int descriptor, unsigned parts, struct result_contents *ou
     hid_t file = H5I_INVALID_HID;
     TRY(hdf5_open_descriptor(descriptor, &file, err));
     TRY(read_open(file, parts, out, err));
+    if (parts & RESULT_SEAL && out->finished)
+        TRY(seal_check(file, descriptor, &out->seal, err));
 done:
     hdf5_close(file);
     return status;

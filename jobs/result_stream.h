@@ -21,7 +21,15 @@ enum result_part {
     RESULT_COUNTERS = 32,   /* of a checkpoint's state; no pictures */
     RESULT_STATE = 64, /* all of that state: nothing but a checkpoint will do. Takes the history
                         * and the attributes, too, which its checksum covers */
+    RESULT_SEAL = 256, /* whether its digest of itself is right */
     RESULT_NAMED = 128 /* what a person names: may be a symbolic link */
+};
+
+/* What a result's digest of itself says (seal.h). */
+enum seal {
+    SEAL_NONE, /* not asked for, or there is none: it is an earlier version's */
+    SEAL_GOOD,
+    SEAL_BROKEN
 };
 
 /* What one file says. */
@@ -32,6 +40,7 @@ struct result_contents {
     struct history history;            /* as many rows of it as were asked for */
     struct image image;                /* rgb = NULL unless asked for */
     struct render_state state;         /* zeroed unless asked for */
+    enum seal seal;                    /* SEAL_NONE unless asked for */
 };
 void result_contents_release(struct result_contents *contents);
 

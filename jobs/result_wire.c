@@ -88,6 +88,7 @@ static void put_contents(FILE *to, const struct result_contents *contents)
     put_bytes(to, h->values, (size_t)h->columns * h->rows * sizeof *h->values);
     put_image(to, &contents->image);
     put_state(to, &contents->state);
+    put_number(to, contents->seal);
 }
 
 void result_send(FILE *to, const struct result_contents *contents, int status, const char *message)
@@ -204,12 +205,14 @@ static bool get_state(FILE *from, struct render_state *out)
 
 static bool get_contents(FILE *from, struct result_contents *out)
 {
-    uint64_t rows, finished;
+    uint64_t rows, finished, seal;
     bool good = get_number(from, 1, &finished) && get_attributes(from, &out->attributes) &&
                 get_number(from, rows_max, &rows) && get_history(from, &out->history) &&
-                get_image(from, &out->image) && get_state(from, &out->state);
+                get_image(from, &out->image) && get_state(from, &out->state) &&
+                get_number(from, SEAL_BROKEN, &seal);
     out->rows = good ? (size_t)rows : 0;
     out->finished = good && finished;
+    out->seal = good ? (enum seal)seal : SEAL_NONE;
     return good;
 }
 

@@ -2,6 +2,7 @@
 
 #include "checkpoint.h"
 #include "numbers.h"
+#include "seal.h"
 #include "vgg19.h"
 #include <math.h>
 #include <stdio.h>
@@ -67,8 +68,8 @@ static const struct known_column fact_columns[] = {
 };
 
 /* Root attributes that say what kind of file it is, or stand in a column of their own. */
-static const char *const no_facts[] = {
-    "schema_name", "schema_version", "Conventions", "title", "id", "name"};
+static const char *const no_facts[] = {"schema_name", "schema_version", "Conventions", "title",
+                                       "id",          "name",           SEAL_NAME};
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 

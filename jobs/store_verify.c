@@ -180,6 +180,10 @@ static int check_contents(const struct verifier *v, const char *id,
     TRY(check_picture(v, id, contents, why));
     if (!store_entry_has(store_scan_find(&v->scan, id), JOB_LOG))
         status = fail(why, E_INPUT, "its log is gone");
+    else if (contents->seal == SEAL_BROKEN)
+        status = fail(why, E_INPUT,
+                      "it has changed since it was written: its digest of itself is "
+                      "another");
 done:
     return status;
 }
@@ -282,8 +286,8 @@ static int check_results(struct verifier *v, struct error *err)
         }
     }
     TRY(result_stream_until((const char *const *)paths, v->scan.count,
-                            RESULT_HISTORY | RESULT_IMAGE | RESULT_ATTRIBUTES, on_result,
-                            should_stop, v, err));
+                            RESULT_HISTORY | RESULT_IMAGE | RESULT_ATTRIBUTES | RESULT_SEAL,
+                            on_result, should_stop, v, err));
 done:
     for (size_t i = 0; i < v->scan.count; i++)
         free(paths[i]);

@@ -39,11 +39,12 @@ struct verify_hooks {
 };
 
 /* Looks at everything; changes nothing, and does not disturb a batch. Of each result: that it is
- * whole (it is read in a child that may die of it), that its parameters and digests make up its id,
- * that it has a history, that its picture is the PNG beside it, byte for byte what was published,
- * and that its log is there; then whether its input files still are what they were. Errors:
- * E_INPUT: no manifest, or it makes no sense; E_ENVIRONMENT; E_INTERRUPTED: should_stop. Threads:
- * none may be inside HDF5. Owned: verification_release. */
+ * whole (it is read in a child that may die of it) and as it was written, bit for bit (seal.h; of
+ * an earlier version's nobody knows), that its parameters and digests make up its id, that it has a
+ * history, that its picture is the PNG beside it, byte for byte what was published, and that its
+ * log is there; then whether its input files still are what they were. Errors: E_INPUT: no
+ * manifest, or it makes no sense; E_ENVIRONMENT; E_INTERRUPTED: should_stop. Threads: none may be
+ * inside HDF5. Owned: verification_release. */
 int verify_store(const struct store *store, const struct verify_hooks *hooks,
                  struct verification *out, struct error *err);
 void verification_release(struct verification *verification);

@@ -129,6 +129,19 @@ class Findings(Verifying):
         self.change(self.ids[0], lambda file: file.attrs.__delitem__("content_sha256"))
         self.assertFinds("damaged", self.ids[0], "lacks the digests")
 
+    def test_a_text_that_nothing_else_depends_on(self):
+        self.change(self.ids[0], lambda file: file.attrs.__setitem__("command_line", "rm -r /"))
+        self.assertFinds("damaged", self.ids[0], "has changed since it was written")
+        self.restore()
+        result = self.file(self.ids[0], ".h5")
+        result.write_bytes(result.read_bytes().replace(b"accepted optimiser step",
+                                                       b"excepted optimiser step"))
+        self.assertFinds("damaged", self.ids[0], "has changed since it was written")
+
+    def test_a_result_of_before_there_were_digests_is_sound(self):
+        self.change(self.ids[0], lambda file: file.attrs.__delitem__("file_sha256"))
+        self.assertEqual(self.verify(code=0)["sound"], 3)
+
     def test_a_history_that_is_gone(self):
         self.change(self.ids[0], lambda file: file.__delitem__("history"))
         self.assertFinds("damaged", self.ids[0], "history")
