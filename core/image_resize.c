@@ -69,8 +69,9 @@ static int fail_zimg(struct error *err)
     char words[256] = "";
     int code = (int)zimg_get_last_error(words, sizeof words);
     zimg_clear_last_error();
-    return fail(err, code == ZIMG_ERROR_OUT_OF_MEMORY ? E_ENVIRONMENT : E_BUG,
-                "zimg cannot resize: %s (%d)", words, code);
+    return code == ZIMG_ERROR_OUT_OF_MEMORY
+               ? fail(err, E_ENVIRONMENT, "not enough memory to resize a picture")
+               : fail(err, E_BUG, "zimg cannot resize: %s (%d)", words, code);
 }
 
 static zimg_image_format format_of(int width, int height)

@@ -14,7 +14,6 @@ import argparse
 import collections
 import contextlib
 import csv
-import hashlib
 import os
 import pathlib
 import random
@@ -26,7 +25,7 @@ import sys
 import tempfile
 import time
 
-import h5py
+from soundness import Violation, demand, leftovers, outcome
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.path.abspath(os.environ.get("ATELIER", ROOT / "build/release/atelier"))
@@ -35,15 +34,6 @@ HEARTBEAT, LOST_AFTER = 0.2, 2
 GONE_AFTER = 300              # s: no process may outlive the end of its batch, not on a busy machine either
 TRIES = 40                    # batches that one store may need
 BATCH_ENDS_AFTER = 600        # s: the work takes some, and a batch that never began is given up after 20 leases
-
-
-class Violation(Exception):
-    pass
-
-
-def demand(truth, text):
-    if not truth:
-        raise Violation(text)
 
 
 # --- processes ---
@@ -86,19 +76,6 @@ def listing(processes):
 
 # --- the store ---
 
-def digest(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def outcome(path):
-    """What must be the same however a result came about: picture and history but for seconds."""
-    with h5py.File(path) as file:
-        columns = {name: column[:].tobytes() for name, column in file["history"].items()
-                   if name != "seconds"}
-        parts = [file["image"][:].tobytes(), *(columns[name] for name in sorted(columns))]
-    return hashlib.sha256(b"".join(parts)).hexdigest(), digest(path.with_suffix(".png"))
-
-
 class Watch:
     """Remembers every result that was ever seen published, and demands that it stays."""
 
@@ -113,12 +90,6 @@ class Watch:
             demand(now[name][:2] == (inode, when), f"the published result {name} was replaced")
         self.seen.update(now)
         return len(now)
-
-
-def leftovers(store):
-    return sorted(str(path.relative_to(store)) for path in store.rglob("*")
-                  if path.is_file() and (path.name.startswith(".") or path.parent.name in ("running", "failed")
-                                         or path.name in ("claim", "progress.json")))
 
 
 # --- one sweep ---
