@@ -22,7 +22,9 @@ static void describe(struct request *request, struct form *form)
         OPTION("output", TEXT, &request->output, "FILE",
                "file to write; STORE/sweep.h5 if not given"),
         OPTION("images", FLAG, &request->images, NULL, "put the pictures into it, too"),
-        OPTION("csv", TEXT, &request->csv, "DIR", "also write DIR/runs.csv and DIR/history.csv"),
+        OPTION("csv", TEXT, &request->csv, "DIR",
+               "also write DIR/runs.csv and DIR/history.csv; a text that a spreadsheet would run "
+               "as a formula has a ' before it"),
         OPTION("tensorboard", TEXT, &request->tensorboard, "DIR",
                "also write event files for TensorBoard"),
         OPTION("quiet", FLAG, &request->quiet, NULL, "say nothing unless something is wrong"),

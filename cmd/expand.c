@@ -31,8 +31,10 @@ static void describe(struct expanding *expanding, struct form *form)
         .usage = "FILE|STORE [options]",
         .text =
             "Checks a sweep file or a manifest and prints the manifest of its jobs: CSV, a row a\n"
-            "job, with ids. Reading that gives the same jobs again. A store stands for its own\n"
-            "manifest.",
+            "job, with ids. Reading that gives the same jobs again: a text that a spreadsheet "
+            "would\n"
+            "run as a formula has a ' before it, which reading takes away. A store stands for its\n"
+            "own manifest.",
         .operands = OPERAND_SWEEP(&expanding->file),
         .exit_codes = "0 done; 2 wrong input, all of it listed; 3 disk or memory",
     };

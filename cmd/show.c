@@ -4,6 +4,7 @@
 #include "chart.h"
 #include "human.h"
 #include "numbers.h"
+#include "outlet.h"
 #include "params.h"
 #include "result_stream.h"
 #include "terminal.h"
@@ -80,7 +81,8 @@ static void print_title(const struct result_contents *contents)
         snprintf(job, sizeof job, "%s%s%s", id, *name ? " " : "", name);
     snprintf(title, sizeof title, "%s in the style of %s%s", name_in(text_of(contents, "content")),
              name_in(text_of(contents, "style")), contents->finished ? "" : ", unfinished");
-    printf("%s\n", title);
+    outlet_line(stdout, title);
+    putchar('\n');
     if (*job)
         print_line("job", job);
 }
@@ -192,6 +194,15 @@ static void print_params(const struct result_contents *contents, bool all)
     params_release(&usual);
 }
 
+static void print_fact(const struct hdf5_attribute *attribute)
+{
+    fputs("  ", stdout);
+    terminal_fit(stdout, attribute->name, 20);
+    putchar(' ');
+    outlet_line(stdout, attribute->text);
+    putchar('\n');
+}
+
 static void print_facts(const struct result_contents *contents)
 {
     printf("\nfacts\n");
@@ -199,7 +210,7 @@ static void print_facts(const struct result_contents *contents)
         const struct hdf5_attribute *attribute = &contents->attributes.list[i];
         enum param_id id;
         if (params_find(attribute->name, &id, NULL) != 0 || param_table[id].scope != SCOPE_JOB)
-            printf("  %-20s %s\n", attribute->name, attribute->text);
+            print_fact(attribute);
     }
 }
 
@@ -243,7 +254,9 @@ static int print_curve(const struct history *history, int column, struct error *
                           .width = width < WIDEST ? width : WIDEST,
                           .height = CHART_ROWS,
                           .utf8 = terminal_utf8()};
-    printf("\n%s\n", history->column[column].title);
+    putchar('\n');
+    outlet_line(stdout, history->column[column].title);
+    putchar('\n');
     chart_print(stdout, &chart);
     free(values);
     return 0;

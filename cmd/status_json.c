@@ -38,6 +38,14 @@ static json_t *running_jobs(const struct status *status, bool *good)
     return list;
 }
 
+static json_t *by_hand(const struct status *status, const struct job *job)
+{
+    char *words = status_job_command(status, job);
+    json_t *value = json_any_text(words);
+    free(words);
+    return value;
+}
+
 static json_t *failed_jobs(const struct status *status, bool *good)
 {
     json_t *list = json_array();
@@ -52,7 +60,7 @@ static json_t *failed_jobs(const struct status *status, bool *good)
         put(job, "message", json_any_text(record->message), good);
         put(job, "attempts", whole(record->attempt_count), good);
         put(job, "final", json_boolean(record->final), good);
-        put(job, "command", json_any_text(record->command), good);
+        put(job, "command", by_hand(status, failed->job), good);
         *good = json_array_append_new(list, job) == 0 && *good;
     }
     return list;

@@ -1,7 +1,9 @@
 #include "status.h"
 
 #include "human.h"
+#include "job_command.h"
 #include "job_label.h"
+#include "outlet.h"
 #include "shell.h"
 #include "terminal.h"
 #include <math.h>
@@ -27,6 +29,16 @@ static const double quiet_after_s = 30;
 char *status_command(const struct status *status)
 {
     return shell_command(3, (char *[]){"atelier", "batch", status->store.folder});
+}
+
+char *status_job_command(const struct status *status, const struct job *job)
+{
+    struct job_command command;
+    if (job_command_make(&status->store, job, &command, NULL) != 0)
+        return NULL;
+    char *words = shell_command(command.argc, command.argv);
+    job_command_release(&command);
+    return words;
 }
 
 static const struct job *find_job(const struct status *status, const char *id)
@@ -103,8 +115,10 @@ static void print_alive(FILE *to, const struct status *status)
     int threads = 0;
     for (size_t i = 0; i < state->progress.agent_count; i++)
         threads += state->progress.agents[i].threads;
-    fprintf(to, "at work on %s (pid %ld) since %s", state->claim.host, (long)state->claim.pid,
-            state->claim.started);
+    fputs("at work on ", to);
+    outlet_line(to, state->claim.host);
+    fprintf(to, " (pid %ld) since ", (long)state->claim.pid);
+    outlet_line(to, state->claim.started);
     if (state->progress.agent_count)
         fprintf(to, ", %zu agent%s, %d threads", state->progress.agent_count,
                 state->progress.agent_count == 1 ? "" : "s", threads);
@@ -125,11 +139,20 @@ static void print_gone(FILE *to, const struct status *status)
     char silent[HUMAN_TEXT];
     const char *host = state->claim.nonce[0] ? state->claim.host : state->progress.host;
     long pid = (long)(state->claim.nonce[0] ? state->claim.pid : state->progress.pid);
-    fprintf(to, "gone without a word: %s (pid %ld) was killed, or its host is lost", host, pid);
+    fputs("gone without a word: ", to);
+    outlet_line(to, host);
+    fprintf(to, " (pid %ld) was killed, or its host is lost", pid);
     if (state->silent_seconds >= 0)
         fprintf(to, "\n%-*slast heard of %s ago", LABEL, "",
                 human_duration(state->silent_seconds, silent));
     fputc('\n', to);
+}
+
+static void print_ended(FILE *to, const struct verdict *last)
+{
+    fputs("ended ", to);
+    outlet_line(to, last->finished);
+    fprintf(to, " with exit code %d (%s)\n", last->code, verdict_word(last->code));
 }
 
 static void print_batch(FILE *to, const struct status *status)
@@ -141,8 +164,7 @@ static void print_batch(FILE *to, const struct status *status)
     else if (status->state.batch == BATCH_GONE)
         print_gone(to, status);
     else if (last->nonce[0])
-        fprintf(to, "ended %s with exit code %d (%s)\n", last->finished, last->code,
-                verdict_word(last->code));
+        print_ended(to, last);
     else
         fprintf(to, "none has run here yet\n");
     if (status->last_event[0])
@@ -204,27 +226,39 @@ static void print_running(FILE *to, const struct status *status, size_t shown)
     print_more(to, progress->running_count, shown);
 }
 
+static void print_by_hand(FILE *to, const struct status *status, const struct job *job)
+{
+    char *words = status_job_command(status, job);
+    if (words)
+        fprintf(to, "    %s\n", words);
+    free(words);
+}
+
 static void print_failed_job(FILE *to, const struct status *status, const struct failed_job *failed)
 {
     const struct failure *record = &failed->record;
     char label[JOB_LABEL];
-    fprintf(to, "  %-*s%s\n", ID, failed->job->id, job_label(&status->jobs, failed->job, label));
+    fprintf(to, "  %-*s", ID, failed->job->id);
+    outlet_line(to, job_label(&status->jobs, failed->job, label));
+    fputc('\n', to);
     if (!record->id[0]) {
         fprintf(to, "    its record cannot be read\n");
         return;
     }
     fprintf(to, "    %s", job_end_sentence(record->end));
-    if (record->attempt_count > 0)
-        fprintf(to, ", %zu attempt%s, the last on %s", record->attempt_count,
-                record->attempt_count == 1 ? "" : "s",
-                record->attempts[record->attempt_count - 1].host);
+    if (record->attempt_count > 0) {
+        fprintf(to, ", %zu attempt%s, the last on ", record->attempt_count,
+                record->attempt_count == 1 ? "" : "s");
+        outlet_line(to, record->attempts[record->attempt_count - 1].host);
+    }
     if (record->message && *record->message)
-        fprintf(to, ": %s", record->message);
+        fputs(": ", to);
+    if (record->message)
+        outlet_line(to, record->message);
     if (!record->final && status->state.batch == BATCH_ALIVE)
         fputs("; will be tried again", to);
-    if (record->command && *record->command)
-        fprintf(to, "\n    %s", record->command);
     fputc('\n', to);
+    print_by_hand(to, status, failed->job);
 }
 
 static void print_failed(FILE *to, const struct status *status, size_t shown)
@@ -252,7 +286,8 @@ static void print_next(FILE *to, const struct status *status)
 void status_print(FILE *to, const struct status *status, size_t shown)
 {
     char bytes[HUMAN_TEXT];
-    fprintf(to, "%s\n", status->store.folder);
+    outlet_line(to, status->store.folder);
+    fputc('\n', to);
     print_counts(to, status);
     print_batch(to, status);
     fprintf(to, "%-*s%s\n", LABEL, "disk", human_bytes(status->bytes, bytes));

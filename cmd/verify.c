@@ -4,6 +4,7 @@
 #include "claim.h"
 #include "command.h"
 #include "json_file.h"
+#include "outlet.h"
 #include "stop.h"
 #include "store_clean.h"
 #include "terminal.h"
@@ -115,8 +116,11 @@ static void print_findings(const struct verification *found)
 {
     for (size_t i = 0; i < found->count; i++) {
         const struct finding *f = &found->list[i];
-        printf("%-8s  %s  %s%s%s%s\n", finding_word(f->kind), f->id, f->name ? f->name : "",
-               f->name ? ": " : "", f->why, f->removed ? " (removed)" : "");
+        printf("%-8s  %s  ", finding_word(f->kind), f->id);
+        outlet_line(stdout, f->name ? f->name : "");
+        fputs(f->name ? ": " : "", stdout);
+        outlet_line(stdout, f->why);
+        puts(f->removed ? " (removed)" : "");
     }
 }
 

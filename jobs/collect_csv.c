@@ -35,7 +35,8 @@ static void write_runs(const struct runs *runs, FILE *to)
         fprintf(to, "%zu", run);
         for (size_t i = 0; i < runs->columns; i++) {
             fputc(',', to);
-            csv_write_cell(to, runs_text(&runs->column[i], run, number));
+            (runs->column[i].texts ? csv_write_text
+                                   : csv_write_cell)(to, runs_text(&runs->column[i], run, number));
         }
         fputc('\n', to);
     }

@@ -3,16 +3,22 @@
 #include <stdbool.h>
 #include <string.h>
 
-void csv_write_cell(FILE *to, const char *text)
+static bool is_formula(const char *text)
+{
+    text += strspn(text, "'");
+    return *text && strchr("=+-@\t\r\n", *text);
+}
+
+static void write_cell(FILE *to, const char *mark, const char *text)
 {
     size_t length = strlen(text);
     bool quoted = strpbrk(text, ",;\t\"\r\n") || text[0] == ' ' || text[0] == '#' ||
                   (length > 0 && text[length - 1] == ' ');
     if (!quoted) {
-        fputs(text, to);
+        fprintf(to, "%s%s", mark, text);
         return;
     }
-    fputc('"', to);
+    fprintf(to, "\"%s", mark);
     for (; *text; text++) {
         if (*text == '"')
             fputc('"', to);
@@ -20,3 +26,12 @@ void csv_write_cell(FILE *to, const char *text)
     }
     fputc('"', to);
 }
+
+void csv_write_cell(FILE *to, const char *text) { write_cell(to, "", text); }
+
+void csv_write_text(FILE *to, const char *text)
+{
+    write_cell(to, is_formula(text) ? "'" : "", text);
+}
+
+const char *csv_read_text(const char *cell) { return cell + (*cell == '\'' && is_formula(cell)); }

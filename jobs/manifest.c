@@ -98,6 +98,11 @@ static int keep_text(struct reader *reader, char **slot, const char *text)
     return *slot ? 0 : fail(reader->err, E_ENVIRONMENT, "not enough memory");
 }
 
+static bool is_number(enum param_id id)
+{
+    return param_table[id].type == PARAM_REAL || param_table[id].type == PARAM_WHOLE;
+}
+
 static bool decimal_comma(const char *text)
 {
     return strspn(text, "+-0123456789,") == strlen(text) && strchr(text, ',');
@@ -109,9 +114,8 @@ static void set_cell(struct reader *reader, enum param_id id, const char *text)
     reader->draft.places[id] = reader->field;
     if (params_set(&reader->draft.params, id, text, &why) == 0)
         return;
-    bool number = param_table[id].type == PARAM_REAL || param_table[id].type == PARAM_WHOLE;
     complain(complaints_of(reader), reader->field, "%s%s", why.message,
-             number && decimal_comma(text) ? ": decimals take a point, as in 0.5" : "");
+             is_number(id) && decimal_comma(text) ? ": decimals take a point, as in 0.5" : "");
     reader->bad = true;
 }
 
@@ -119,6 +123,7 @@ static int row_cell(struct reader *reader, const char *text)
 {
     int column = reader->cells;
     int kind = column < reader->columns ? reader->kinds[column] : COLUMN_EMPTY;
+    text = csv_read_text(text);
     if (!*text)
         return 0;
     reader->any = true;
@@ -325,13 +330,13 @@ static int write_row(FILE *to, const struct job *job, const enum param_id *colum
                      struct error *err)
 {
     fprintf(to, "%s,", job->id);
-    csv_write_cell(to, job->name ? job->name : "");
+    csv_write_text(to, job->name ? job->name : "");
     for (int i = 0; i < count; i++) {
         char *text = params_format(&job->params, columns[i]);
         if (!text)
             return fail(err, E_ENVIRONMENT, "not enough memory");
         fputc(',', to);
-        csv_write_cell(to, text);
+        (is_number(columns[i]) ? csv_write_cell : csv_write_text)(to, text);
         free(text);
     }
     fputc('\n', to);

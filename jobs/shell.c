@@ -1,5 +1,6 @@
 #include "shell.h"
 
+#include "utf8.h"
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,13 +9,20 @@
 static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                             "-_./=:,+@%";
 
-static bool is_control(char c) { return (unsigned char)c < ' ' || c == 127; }
+/* Bytes of the character at text, or 1. *shown: it can be seen for what it is. */
+static size_t look(const char *text, bool *shown)
+{
+    size_t length = utf8_length(text, strlen(text));
+    *shown = length > 0 && (unsigned char)*text >= ' ' && !utf8_misleads(text, length);
+    return length ? length : 1;
+}
 
 static bool has_control(const char *word)
 {
-    while (*word && !is_control(*word))
-        word++;
-    return *word != 0;
+    bool shown = true;
+    while (*word && shown)
+        word += look(word, &shown);
+    return !shown;
 }
 
 /* 'it'\''s' */
@@ -33,13 +41,17 @@ static void put_quoted(FILE *line, const char *word)
 static void put_escaped(FILE *line, const char *word)
 {
     fputs("$'", line);
-    for (; *word; word++)
-        if (is_control(*word))
-            fprintf(line, "\\%03o", (unsigned)(unsigned char)*word);
-        else if (*word == '\'' || *word == '\\')
-            fprintf(line, "\\%c", *word);
-        else
-            putc(*word, line);
+    while (*word) {
+        bool shown;
+        size_t length = look(word, &shown);
+        if (*word == '\'' || *word == '\\')
+            putc('\\', line);
+        for (; length > 0; length--, word++)
+            if (shown)
+                putc(*word, line);
+            else
+                fprintf(line, "\\%03o", (unsigned)(unsigned char)*word);
+    }
     putc('\'', line);
 }
 

@@ -249,7 +249,7 @@ class Status(Sweep):
     def test_failed_job_has_its_reason_and_command(self):
         self.put_failure(3)
         self.assertWords(self.status(), "failed    1", "job 3", "no end after 30 s", "node7",
-                         f"atelier render --into runs/starry --id {self.ids[3]}")
+                         f"atelier render --into {self.path('runs/starry')} --id {self.ids[3]}")
         [failed] = self.json()["failed_jobs"]
         self.assertEqual((failed["id"], failed["end"], failed["attempts"]),
                          (self.ids[3], "timed_out", 1))
