@@ -1,4 +1,5 @@
-/* atelier help: commands, options and values; the same as manual pages and as completion. */
+/* atelier help: commands, options, values and topics; the same as manual pages and as completion.
+ */
 #include "command.h"
 
 #include "completion.h"
@@ -6,6 +7,7 @@
 #include "known.h"
 #include "manual.h"
 #include "options.h"
+#include "topics.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,18 +16,19 @@ const char help_about[] = "Renders neural style transfers (Gatys, Ecker & Bethge
                           "the thousand.";
 
 struct request {
-    const char *command, *folder;
+    const char *subject, *folder; /* a command or a topic; NULL: all of it */
     bool man;
     int completion; /* the position in "bash zsh"; -1: none */
 };
 
-static const char *command_names(void)
+static const char *subject_names(void)
 {
     static char names[256];
     *names = 0;
-    for (int i = 0; i < command_count; i++) {
+    for (int i = 0; i < command_count + topic_count; i++) {
         size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", used ? " " : "", commands[i].name);
+        snprintf(names + used, sizeof names - used, "%s%s", used ? " " : "",
+                 i < command_count ? commands[i].name : topics[i - command_count].name);
     }
     return names;
 }
@@ -37,7 +40,7 @@ static void check(void *context, const struct form *form, struct complaints *com
     if (r->man + (r->completion >= 0) + (r->folder != NULL) > 1)
         complain(complaints, (struct origin){0},
                  "--man, --completion and --write exclude each other");
-    if (r->command && (r->completion >= 0 || r->folder))
+    if (r->subject && (r->completion >= 0 || r->folder))
         complain(complaints, (struct origin){0}, "--%s is for all commands together",
                  r->folder ? "write" : "completion");
 }
@@ -55,13 +58,14 @@ static void describe(struct request *r, struct form *form)
             "write every manual page and completion to DIR/man, DIR/bash-completion and DIR/zsh"),
     };
     *form = (struct form){
-        .usage = "[COMMAND] [options]",
-        .text = "Explains a command and its options, or lists the commands and what values may be.",
-        .operands = {.list = &r->command,
+        .usage = "[COMMAND|TOPIC] [options]",
+        .text = "Explains a command and its options or a topic, or lists what there is and what "
+                "values may be.",
+        .operands = {.list = &r->subject,
                      .max = 1,
-                     .names = "[COMMAND]",
+                     .names = "[COMMAND|TOPIC]",
                      .words = "COMMAND",
-                     .choices = command_names()},
+                     .choices = subject_names()},
         .check = check,
         .context = r,
     };
@@ -81,7 +85,11 @@ void help_overview(FILE *to)
     fprintf(to, "%s\n\nusage: atelier COMMAND [options]\n\n", help_about);
     for (int i = 0; i < command_count; i++)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    fputs("\n'atelier help COMMAND' explains one; 'atelier --version' says what it runs on.\n", to);
+    fputs("\n'atelier help COMMAND' explains one; 'atelier --version' says what it runs on. "
+          "Also:\n\n",
+          to);
+    for (int i = 0; i < topic_count; i++)
+        fprintf(to, "  atelier help %-10s %s\n", topics[i].name, topics[i].summary);
 }
 
 static int explain(const struct command *command)
@@ -119,6 +127,17 @@ static int close_written(FILE *file, const char *folder, struct error *err)
     return fclose(file) == 0 ? 0 : fail_errno(err, "cannot write into '%s'", folder);
 }
 
+static int write_topic(const char *folder, const struct topic *topic, struct error *err)
+{
+    char name[64];
+    snprintf(name, sizeof name, "atelier-%s.7", topic->name);
+    FILE *file = open_in(folder, "man/man7", name, err);
+    if (!file)
+        return err->code;
+    manual_write_topic(file, topic);
+    return close_written(file, folder, err);
+}
+
 static int write_page(const char *folder, const struct command *command, struct error *err)
 {
     char name[64];
@@ -146,6 +165,8 @@ static int write_all(const char *folder, struct error *err)
     TRY(write_page(folder, NULL, err));
     for (int i = 0; i < command_count; i++)
         TRY(write_page(folder, &commands[i], err));
+    for (int i = 0; i < topic_count; i++)
+        TRY(write_topic(folder, &topics[i], err));
     TRY(write_completion(folder, "bash-completion/completions", "atelier", completion_write_bash,
                          err));
     TRY(write_completion(folder, "zsh/site-functions", "_atelier", completion_write_zsh, err));
@@ -153,12 +174,24 @@ done:
     return status;
 }
 
+static int explain_topic(const struct topic *topic, bool man)
+{
+    if (man)
+        manual_write_topic(stdout, topic);
+    else
+        printf("%s: %s\n\n%s", topic->name, topic->summary, topic->text);
+    return 0;
+}
+
 static int act(void *context, struct error *err)
 {
     const struct request *r = context;
-    const struct command *command = r->command ? command_find(r->command) : NULL;
-    if (r->command && !command)
-        return unknown_command(r->command);
+    const struct command *command = r->subject ? command_find(r->subject) : NULL;
+    const struct topic *topic = r->subject ? topic_find(r->subject) : NULL;
+    if (topic)
+        return explain_topic(topic, r->man);
+    if (r->subject && !command)
+        return unknown_command(r->subject);
     if (r->folder)
         return write_all(r->folder, err);
     if (r->completion >= 0)

@@ -65,21 +65,15 @@ static void put_text(FILE *to, const char *text)
 
 /* --- pieces --- */
 
-/* "atelier-render" */
-static void put_name(FILE *to, const struct command *command)
-{
-    fprintf(to, "atelier%s%s", command ? "\\-" : "", command ? command->name : "");
-}
-
-static void put_head(FILE *to, const struct command *command)
+/* "atelier-render"; "": atelier itself. */
+static void put_head(FILE *to, const char *name, int section, const char *summary)
 {
     fputs(".TH ATELIER", to);
-    for (const char *c = command ? command->name : ""; *c; c++)
-        fprintf(to, "%s%c", c == command->name ? "\\-" : "", toupper((unsigned char)*c));
-    fputs(" 1 \"\" \"atelier " ATELIER_VERSION "\" \"atelier\"\n.nh\n.SH NAME\n", to);
-    put_name(to, command);
-    fputs(" \\- ", to);
-    put_line(to, command ? command->summary : "neural style transfers by the thousand");
+    for (const char *c = name; *c; c++)
+        fprintf(to, "%s%c", c == name ? "\\-" : "", toupper((unsigned char)*c));
+    fprintf(to, " %d \"\" \"atelier " ATELIER_VERSION "\" \"atelier\"\n.nh\n.SH NAME\n", section);
+    fprintf(to, "atelier%s%s \\- ", *name ? "\\-" : "", name);
+    put_line(to, summary);
 }
 
 static void put_usage(FILE *to, const char *name, const char *usage)
@@ -164,18 +158,19 @@ static void put_commands(FILE *to)
 static void put_also(FILE *to, const struct command *command)
 {
     fputs(".SH SEE ALSO\n", to);
-    if (command)
-        fputs("\\fBatelier\\fR(1)", to);
+    fputs(command ? "\\fBatelier\\fR(1)" : "", to);
     for (int i = 0; i < command_count; i++)
         if (&commands[i] != command)
             fprintf(to, "%s\\fBatelier\\-%s\\fR(1)", command || i > 0 ? ",\n" : "",
                     commands[i].name);
+    for (int i = 0; i < topic_count; i++)
+        fprintf(to, ",\n\\fBatelier\\-%s\\fR(7)", topics[i].name);
     fputc('\n', to);
 }
 
 static void write_overview(FILE *to)
 {
-    put_head(to, NULL);
+    put_head(to, "", 1, "neural style transfers by the thousand");
     put_usage(to, "COMMAND", "[options]");
     fputs(".SH DESCRIPTION\n", to);
     put_text(to, help_about);
@@ -193,7 +188,7 @@ void manual_write(FILE *to, const struct command *command)
         return;
     }
     command->describe(&form);
-    put_head(to, command);
+    put_head(to, command->name, 1, command->summary);
     put_usage(to, command->name, form.usage);
     fputs(".SH DESCRIPTION\n", to);
     put_text(to, form.text);
@@ -202,4 +197,12 @@ void manual_write(FILE *to, const struct command *command)
         put_tables(to, form.tables);
     put_exit_codes(to, form.exit_codes);
     put_also(to, command);
+}
+
+void manual_write_topic(FILE *to, const struct topic *topic)
+{
+    put_head(to, topic->name, 7, topic->summary);
+    fputs(".SH DESCRIPTION\n", to);
+    put_text(to, topic->text);
+    fputs(".SH SEE ALSO\n\\fBatelier\\fR(1)\n", to);
 }

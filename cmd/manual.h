@@ -4,9 +4,13 @@
 #define ATELIER_MANUAL_H
 
 #include "command.h"
+#include "topics.h"
 #include <stdio.h>
 
 /* atelier-NAME(1); NULL: atelier(1). */
 void manual_write(FILE *to, const struct command *command);
+
+/* atelier-NAME(7). */
+void manual_write_topic(FILE *to, const struct topic *topic);
 
 #endif

@@ -32,8 +32,8 @@ int status_print_json(FILE *to, const struct status *status, struct error *err);
 /* The command that goes on with what is left. Caller frees; NULL: no memory. */
 char *status_command(const struct status *status);
 
-/* The command that runs one job by hand, made from the manifest: a record of a failure has one, too,
- * but whoever may write into the store has no say in what a person pastes. Likewise. */
+/* The command that runs one job by hand, made from the manifest: a record of a failure has one,
+ * too, but whoever may write into the store has no say in what a person pastes. Likewise. */
 char *status_job_command(const struct status *status, const struct job *job);
 
 #endif

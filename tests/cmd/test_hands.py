@@ -12,6 +12,7 @@ from atelier import (DONE, INPUT, PROGRAM, ROOT, InFolder, attributes, flags, is
 
 COMMANDS = ("render", "expand", "batch", "plan", "submit", "status", "show", "collect", "report",
             "verify", "bench", "weights", "help")
+TOPICS = ("security",)
 SWEEP = """output: runs/small
 defaults: {content: content.png, size: 32, iterations: 0, weights: vgg.h5,
            content_layers: relu1_1, style_layers: relu1_1}
@@ -198,6 +199,12 @@ class Help(Hands):
             self.assertLessEqual(max(map(len, text.splitlines())), 100)
         self.assertWords(self.said("help", "report"), "evaluations|seconds|steps")
 
+    def test_explains_topics(self):
+        for topic in TOPICS:
+            text = self.said("help", topic)
+            self.assertIn(f"atelier help {topic}", self.said("help"))
+            self.assertLessEqual(max(map(len, text.splitlines())), 100)
+
     def test_refuses_what_does_not_go_together(self):
         self.assertIn("exclude each other",
                       self.said("help", "--man", "--completion", "zsh", code=INPUT))
@@ -227,6 +234,14 @@ class ManualPages(Hands):
                          self.said("help", "render", "--man"))
         self.assertEqual((self.man / "atelier.1").read_text(), self.said("help", "--man"))
 
+    def test_have_a_page_for_every_topic(self):
+        for topic in TOPICS:
+            page = self.path(f"share/man/man7/atelier-{topic}.7")
+            self.assertEqual(page.read_text(), self.said("help", topic, "--man"))
+            self.assertIn(f"atelier-{topic}(7)", self.text("atelier.1"))
+            said = " ".join(self.said("help", topic).split(":", 1)[1].split())
+            self.assertIn(said[-200:], self.text(page))
+
     @unittest.skipUnless(shutil.which("groff"), "groff is not installed")
     def test_hold_what_the_help_holds(self):
         for command in COMMANDS:
@@ -243,7 +258,7 @@ class ManualPages(Hands):
 
     @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not installed")
     def test_are_clean(self):
-        for page in sorted(self.man.iterdir()):
+        for page in sorted(self.man.parent.rglob("*.?")):
             linted = subprocess.run(["mandoc", "-Tlint", "-Wwarning", page], capture_output=True)
             said = [line for line in linted.stdout.decode().splitlines()
                     if "missing date" not in line]
