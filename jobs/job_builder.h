@@ -24,6 +24,7 @@ struct job_builder {
     const char *folder; /* of the file: what relative paths are relative to */
     struct complaints *complaints;
     size_t limit;              /* of jobs, and of values in a list: JOBS_MAX */
+    size_t patterns;           /* of file names that have been looked for, braces taken apart */
     struct origin draws_place; /* what to tell of draws that are left out */
     struct job_list list;
     struct inputs inputs;

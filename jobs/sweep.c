@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { COMPARISONS_MAX = 500000000 }; /* some seconds */
+
 /* What advances together: one parameter of `matrix`, or a group of `zip`. */
 struct axis {
     size_t keys, count;
@@ -566,6 +568,29 @@ static bool count_combinations(struct sweep *sweep, size_t *count)
     return fits_in;
 }
 
+static size_t count_comparisons(const struct rules *rules)
+{
+    size_t count = 0;
+    for (size_t r = 0; r < rules->count; r++)
+        for (size_t k = 0; k < rules->list[r].keys; k++)
+            count += rules->list[r].key[k].count;
+    return count;
+}
+
+/* Every combination is held against every value of every rule. */
+static bool check_rules(struct sweep *sweep, size_t combinations)
+{
+    size_t values = count_comparisons(&sweep->exclude) + count_comparisons(&sweep->include), all;
+    if (!__builtin_mul_overflow(combinations, values, &all) && all <= COMPARISONS_MAX)
+        return true;
+    complain(
+        sweep->complaints, sweep->matrix,
+        "%zu combinations, each to be compared with the %zu values of 'exclude' and 'include': "
+        "more than %d comparisons",
+        combinations, values, COMPARISONS_MAX);
+    return false;
+}
+
 static void note_idle_excludes(struct sweep *sweep)
 {
     for (size_t r = 0; r < sweep->exclude.count; r++)
@@ -578,7 +603,7 @@ static int expand(struct sweep *sweep)
 {
     size_t count;
     int status = 0;
-    if (sweep->broken || !count_combinations(sweep, &count))
+    if (sweep->broken || !count_combinations(sweep, &count) || !check_rules(sweep, count))
         return 0;
     TRY(emit_combinations(sweep, count));
     TRY(emit_includes(sweep));

@@ -105,6 +105,8 @@ void values_release(struct values *values)
 
 /* --- patterns of file names --- */
 
+enum { BRACES_MAX = 32, PATTERN_TEXT = 4096, PATTERNS_MAX = 10000 };
+
 static bool has_magic(const char *text) { return strpbrk(text, "*?[{") != NULL; }
 
 static bool takes_pattern(enum param_id id)
@@ -163,12 +165,62 @@ static int add_matches(struct job_builder *builder, const glob_t *found, struct 
     return 0;
 }
 
+/* As glob takes braces apart: the patterns that text, as far as the brace or the comma that ends
+ * it, stands for; *end is there. Nested ones add up, neighbours multiply; `most` is enough to know.
+ */
+static size_t count_patterns(const char *text, bool inside, size_t most, const char **end)
+{
+    size_t all = 0, here = 1;
+    for (; *text && !(inside && *text == '}'); text++) {
+        size_t within;
+        if (*text == '\\' && text[1]) {
+            text++;
+        } else if (*text == ',' && inside) {
+            all += here;
+            here = 1;
+        } else if (*text == '{') {
+            within = count_patterns(text + 1, true, most, &text);
+            if (__builtin_mul_overflow(here, within, &here) || here > most)
+                here = most;
+            if (!*text)
+                break;
+        }
+    }
+    *end = text;
+    return all + here < most ? all + here : most;
+}
+
+/* Before glob looks for any: each of them is a search of its own, and each brace a call within it.
+ */
+static bool check_patterns(struct job_builder *builder, const char *text, struct origin origin)
+{
+    size_t braces = 0;
+    const char *end;
+    for (const char *c = text; *c; c++)
+        braces += *c == '{';
+    if (braces > BRACES_MAX || strlen(text) > PATTERN_TEXT) {
+        complain(builder->complaints, origin,
+                 "a pattern may have %d braces and %d characters, this has %zu and %zu", BRACES_MAX,
+                 PATTERN_TEXT, braces, strlen(text));
+        return false;
+    }
+    builder->patterns += count_patterns(text, false, PATTERNS_MAX + 1, &end);
+    if (builder->patterns <= PATTERNS_MAX)
+        return true;
+    complain(builder->complaints, origin,
+             "the braces of this file stand for more than %d patterns; name folders by * instead",
+             PATTERNS_MAX);
+    return false;
+}
+
 /* Matches come sorted by their bytes. */
 static int add_pattern(struct job_builder *builder, const char *text, struct origin origin,
                        int flags, struct values *values, struct error *err)
 {
     size_t before = values->count;
     size_t errors = builder->complaints->errors;
+    if (!check_patterns(builder, text, origin))
+        return 0;
     char *folder = escaped(builder->folder);
     char *pattern = folder ? path_absolute(folder, text) : NULL;
     free(folder);

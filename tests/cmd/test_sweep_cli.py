@@ -339,6 +339,20 @@ class Refusals(Sweeping):
                           "[0, 1, 1000]}}\n", "sweep.yaml:2:1: more than 1000000 jobs")
         self.refuse_sweep("matrix: {style_weight: {range: [0, 1, 1e-300]}}\n", "more than 1000000 values")
 
+    def test_work_is_counted_before_it_is_done(self):
+        eight = "{" + ",".join("abcdefgh") + "}"
+        for pattern, words in ((eight * 8 + ".png", "more than 10000 patterns"),
+                               (eight * 4 + "," + eight * 4, "more than 10000 patterns"),
+                               ("{a," * 40 + "}" * 40, "32 braces and 4096 characters, this has 40"),
+                               ("*" * 5000, "this has 0 and 5000")):
+            self.refuse_sweep(f"matrix: {{content: ['{pattern}']}}\n", "sweep.yaml:2:20: ", words)
+        self.refuse_sweep("matrix: {style_weight: %s, tv_weight: %s}\nexclude: [{style_weight: %s}]\n"
+                          % (("{range: [1, 1000]}",) * 3),
+                          "1000000 combinations", "1000 values of 'exclude'",
+                          "more than 500000000 comparisons")
+        rows = self.sweep("matrix: {style: ['{content,{st,sk}y}*.png']}\n")
+        self.assertEqual(len(rows), 2)
+
 
 class Summaries(Sweeping):
     TEXT = ("matrix: {style_weight: {geomspace: [0.001, 1000, 7]}, size: [80, 64], pooling: [max, avg],"
