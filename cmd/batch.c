@@ -162,15 +162,53 @@ static int claim_store(struct batch *batch, struct error *err)
     return claim_take(&batch->store, batch->options.lost_after, &hooks, &batch->claim, err);
 }
 
+static int open_store(struct batch *batch, struct error *err)
+{
+    return store_create(store_folder(batch), &batch->store, err);
+}
+
+static int take_sweep(struct batch *batch, struct error *err)
+{
+    return store_sweep_take(&batch->store, &batch->list, batch->options.replace, err);
+}
+
+static void say_trying(struct batch *batch, const struct error *error)
+{
+    char line[sizeof error->message + 64], text[HUMAN_TEXT];
+    snprintf(line, sizeof line, "%s; trying again for %s", error->message,
+             human_duration(batch->options.patience, text));
+    batch_report_say(&batch->report, true, line);
+}
+
+/* Takes a step, again and again while the store is out of reach. That it has no room or cannot be
+ * written is better said at once: nothing has begun. */
+static int patiently(struct batch *batch, int (*step)(struct batch *, struct error *),
+                     struct error *err)
+{
+    const double try_again_s = 0.25;
+    double until = clock_seconds() + batch->options.patience;
+    for (bool told = false;; told = true) {
+        int status = step(batch, err);
+        if (status == 0 || !error_is_out_of_reach(err) || clock_seconds() >= until ||
+            stop_requested())
+            return status;
+        if (!told)
+            say_trying(batch, err);
+        if (batch->claim.nonce[0])
+            claim_refresh(&batch->store, &batch->claim, NULL);
+        usleep((useconds_t)(try_again_s * 1e6));
+    }
+}
+
 static int prepare(void *context)
 {
     struct batch *batch = context;
     struct error *err = &batch->error;
     int status = 0;
     TRY(read_jobs(batch, err));
-    TRY(store_create(store_folder(batch), &batch->store, err));
-    TRY(claim_store(batch, err));
-    TRY(store_sweep_take(&batch->store, &batch->list, batch->options.replace, err));
+    TRY(patiently(batch, open_store, err));
+    TRY(patiently(batch, claim_store, err));
+    TRY(patiently(batch, take_sweep, err));
     batch->prepared = true;
 done:
     if (status != 0 && batch->claim.nonce[0])
@@ -240,6 +278,7 @@ static struct conduct_settings settings_of(const struct batch *batch)
                                      .lost_after = o->lost_after,
                                      .deadline = o->deadline,
                                      .timeout = o->timeout,
+                                     .patience = o->patience,
                                      .checkpoint_seconds = o->checkpoint_seconds,
                                      .attempts = (int)o->retries + 1,
                                      .max_failures = o->max_failures,

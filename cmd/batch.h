@@ -12,7 +12,7 @@ struct batch_options {
     const char *output; /* NULL: the sweep's own */
     int64_t ranks;      /* 0: not given */
     const char *hosts, *mpirun_args;
-    double timeout, heartbeat, lost_after, checkpoint_seconds;
+    double timeout, heartbeat, lost_after, patience, checkpoint_seconds;
     int64_t retries, max_failures, threads;
     uint64_t job_memory;
     double deadline; /* clock_seconds; INFINITY: none */

@@ -13,6 +13,7 @@ void batch_options_init(struct batch_options *options)
 {
     *options = (struct batch_options){.heartbeat = 5,
                                       .lost_after = 60,
+                                      .patience = 300,
                                       .retries = 2,
                                       .deadline = INFINITY,
                                       .checkpoint_seconds = -1};
@@ -90,6 +91,10 @@ void batch_options_describe(struct batch_options *o, struct form *form)
         OPTION("lost-after", DURATION, &o->lost_after, "TIME",
                "of silence, and a rank's job goes to another; default 60", .low = 0.1,
                .high = 86400),
+        OPTION("patience", DURATION, &o->patience, "TIME",
+               "that trouble of the store (full, stale, read-only) is waited out before the batch "
+               "ends with 3; default 5m",
+               .low = 0, .high = 86400 * 7),
         OPTION("renderer", TEXT, &o->renderer, "PROGRAM",
                "run PROGRAM render --into ... instead of this program"),
         OPTION("quiet", FLAG, &o->quiet, NULL, "no progress, only errors and the summary"),

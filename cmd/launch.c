@@ -435,11 +435,11 @@ static int judge(struct launched_mpirun *run, double lost_after, struct error *e
     int code = WIFEXITED(run->how) ? WEXITSTATUS(run->how) : 128 + WTERMSIG(run->how);
     if (wait_for_verdict(run, lost_after))
         return run->verdict.code;
+    if (run->told_code >= 0)
+        return run->told_code; /* it has said why */
     if (run->nonce[0])
         return fail(err, E_INTERRUPTED,
                     "rank 0 ended without a verdict; the same command goes on with what is left");
-    if (run->told_code >= 0)
-        return run->told_code; /* it has said why */
     if (stop_requested())
         return fail(err, E_INTERRUPTED, "interrupted by %s before it began", stop_signal());
     if (code == 0 || code >= 128)

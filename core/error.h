@@ -3,6 +3,8 @@
 #ifndef ATELIER_ERROR_H
 #define ATELIER_ERROR_H
 
+#include <stdbool.h>
+
 /* The values are the exit codes of the command. */
 enum error_code {
     E_OK = 0,
@@ -15,6 +17,7 @@ enum error_code {
 
 struct error {
     int code;
+    int cause; /* the errno behind it; 0: none */
     char message[1024];
 };
 
@@ -27,6 +30,12 @@ int fail_errno(struct error *err, const char *format, ...) __attribute__((format
 
 /* Puts text in front of err's message: "reading 'x': " + what was there. Returns err's code. */
 int fail_context(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What may pass without anybody's doing here: a file system that is not to be reached (a stale
+ * handle, a disk or a network that fails). */
+bool error_is_out_of_reach(const struct error *err);
+/* Likewise, or that has no room just now, or may not be written. */
+bool error_may_heal(const struct error *err);
 
 /* For functions with one `done:` label and an `int status`. */
 #define TRY(call)                                                                                  \

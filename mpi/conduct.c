@@ -5,14 +5,13 @@
 #include "host.h"
 #include "job_command.h"
 #include "job_label.h"
+#include "meanwhile.h"
 #include "records.h"
 #include "store_clean.h"
 #include <fcntl.h>
 #include <math.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,12 @@
 enum { MESSAGES_AT_ONCE = 256, EVENT_FIELDS = 8, LINE_TEXT = 1024 };
 
 static const double hurry_s = 1.2; /* mpirun kills two seconds after SIGTERM */
-static const double shortest_farewell_s = 2, linger_s = 0.7;
+static const double shortest_farewell_s = 2;
+
+static const double try_again_s = 0.25, answer_s = 0.005;
+
+/* What is written for those who look on: if it fails, it comes later. */
+enum record { RECORD_LOG, RECORD_PROGRESS, RECORD_FAILURE, RECORD_VERDICT, RECORDS };
 
 enum phase { GATHERING, WORKING, LEAVING, OVER };
 
@@ -31,6 +35,7 @@ struct conductor {
     struct claim *claim;
     const struct job_list *list;
     const struct job_cost *costs;
+    const bool *skip; /* NULL: nothing */
     const struct conduct_settings *settings;
     const struct conduct_hooks *hooks;
     struct outcome *out; /* done and failed: by earlier batches, until the end */
@@ -39,7 +44,9 @@ struct conductor {
     struct seat *seats; /* [transport->size] */
     struct agent agent; /* rank 0's own */
     bool has_agent, lost_any, disowned;
-    bool deadline_told;
+    bool deadline_told, held, waiting_told;
+    bool put_off[RECORDS];  /* told of */
+    char last_trouble[256]; /* of a job's surroundings */
     enum phase phase;
     double now, last_turn, last_claim, claim_written, last_tick, last_show, phase_ends;
     enum urge urge;
@@ -70,11 +77,20 @@ static void say(struct conductor *c, bool is_trouble, const char *format, ...)
     c->hooks->say(c->hooks->context, is_trouble, line);
 }
 
+static void put_off(struct conductor *c, enum record what, int status, const struct error *error)
+{
+    if (status == 0 || c->put_off[what])
+        return;
+    c->put_off[what] = true;
+    say(c, true, "%s; it is %s", error->message,
+        what == RECORD_VERDICT ? "not written down how the batch ended" : "tried again later");
+}
+
 static void log_event(struct conductor *c, const char *event, const struct event_field *fields,
                       size_t count)
 {
     struct error error;
-    trouble(c, events_append(&c->records.events, event, fields, count, &error), &error);
+    put_off(c, RECORD_LOG, events_append(&c->records.events, event, fields, count, &error), &error);
 }
 
 #define LOG(c, event, ...)                                                                         \
@@ -122,15 +138,17 @@ static int take_earlier_failure(struct conductor *c, size_t job, bool *leave, st
     return status;
 }
 
-static int look_at_store(struct conductor *c, const bool *skip, bool *leave, struct error *err)
+static int look_at_store(struct conductor *c, bool *leave, struct error *err)
 {
     int status = 0;
     struct store_scan scan = {0};
     TRY(store_scan(c->store, &scan, err));
     c->out->jobs = c->list->count;
+    c->out->done = c->out->failed = 0;
+    c->records.cost_all = 0;
     for (size_t i = 0; i < c->list->count; i++) {
         const struct store_entry *entry = store_scan_find(&scan, c->list->jobs[i].id);
-        leave[i] = skip && skip[i];
+        leave[i] = c->skip && c->skip[i];
         if (store_entry_done(entry)) {
             leave[i] = true;
             c->out->done++;
@@ -145,18 +163,19 @@ done:
     return status;
 }
 
-static int plan_jobs(struct conductor *c, const bool *skip, struct error *err)
+static int plan_jobs(struct conductor *c, struct error *err)
 {
     struct coordinator_settings settings = {.lost_after = c->settings->lost_after,
                                             .attempts = c->settings->attempts,
                                             .max_failures = c->settings->max_failures,
                                             .deadline = c->settings->deadline,
+                                            .patience = c->settings->patience,
                                             .is_done = is_done,
                                             .context = c};
     bool *leave = calloc(c->list->count + 1, sizeof *leave);
     int status = leave ? 0 : fail(err, E_ENVIRONMENT, "not enough memory");
     if (status == 0)
-        status = look_at_store(c, skip, leave, err);
+        status = look_at_store(c, leave, err);
     if (status == 0)
         status = coordinator_new(&settings, c->costs, leave, c->list->count, &c->coordinator, err);
     free(leave);
@@ -291,6 +310,12 @@ static struct attempt describe_attempt(const struct seat *seat, int rank, enum j
     return attempt;
 }
 
+static void note_trouble(struct conductor *c, struct seat *seat, const char *words)
+{
+    snprintf(seat->trouble, sizeof seat->trouble, "%.255s", words);
+    memcpy(c->last_trouble, seat->trouble, sizeof c->last_trouble);
+}
+
 static void take_ended(struct conductor *c, int rank, const struct message *message)
 {
     size_t job;
@@ -312,6 +337,8 @@ static void take_ended(struct conductor *c, int rank, const struct message *mess
         snprintf(attempt.message, sizeof attempt.message, "%.255s",
                  message->text_bytes ? message->text : "");
         trouble(c, records_add_attempt(&c->records, job, &attempt, &error), &error);
+        if (end == JOB_END_ENVIRONMENT)
+            note_trouble(c, &c->seats[rank], attempt.message);
     }
     c->seats[rank].running = false;
     coordinator_job_ended(c->coordinator, c->now, rank, lease, end);
@@ -486,7 +513,7 @@ static void note_done(struct conductor *c, const struct decision *d)
     struct error error;
     char name[JOB_NAME];
     double seconds = d->agent >= 0 ? c->now - c->seats[d->agent].started : 0;
-    trouble(c, records_forget(&c->records, d->job, &error), &error);
+    put_off(c, RECORD_FAILURE, records_forget(&c->records, d->job, &error), &error);
     c->out->rendered++;
     LOG(c, "job_done", {"id", c->list->jobs[d->job].id, 0}, {"rank", NULL, d->agent},
         {"seconds", NULL, seconds}, {"attempt", NULL, d->attempt});
@@ -518,7 +545,8 @@ static void note_failure(struct conductor *c, const struct decision *d)
     char name[JOB_NAME];
     bool final = d->kind == DECIDE_FAILED;
     complete_record(c, d);
-    trouble(c, records_write_failure(&c->records, d->job, d->end, final, &error), &error);
+    put_off(c, RECORD_FAILURE, records_write_failure(&c->records, d->job, d->end, final, &error),
+            &error);
     const struct failure *failure = &c->records.failures[d->job];
     LOG(c, final ? "job_failed" : "job_retry", {"id", c->list->jobs[d->job].id, 0},
         {"rank", NULL, d->agent}, {"end", job_end_word(d->end), 0}, {"attempt", NULL, d->attempt},
@@ -526,9 +554,16 @@ static void note_failure(struct conductor *c, const struct decision *d)
     say(c, true, "%s %s: %s%s%s", final ? "failed " : "retry  ", job_name(c, d->job, name),
         job_end_sentence(d->end), failure->message ? ": " : "",
         failure->message ? failure->message : "");
-    if (d->end == JOB_END_ENVIRONMENT && !c->out->why[0])
-        snprintf(c->out->why, sizeof c->out->why, "%.255s",
-                 failure->message ? failure->message : "");
+}
+
+static void note_blocked(struct conductor *c, int rank)
+{
+    struct seat *seat = &c->seats[rank];
+    seat->blocked = true;
+    LOG(c, "agent_blocked", {"rank", NULL, rank}, {"host", seat->host, 0},
+        {"reason", seat->trouble, 0});
+    say(c, true, "agent %d on %s gets no more jobs, it only fails: %s", rank, seat->host,
+        seat->trouble);
 }
 
 static void note_interrupted(struct conductor *c, const struct decision *d)
@@ -568,6 +603,9 @@ static bool act(struct conductor *c)
         case DECIDE_FAILED:
             note_failure(c, &d);
             break;
+        case DECIDE_BLOCKED:
+            note_blocked(c, d.agent);
+            break;
         case DECIDE_LOST:
             lose(c, d.agent, "it has not been heard for too long");
             break;
@@ -596,8 +634,30 @@ static void obey(struct conductor *c)
         c->phase_ends = c->now + hurry_s;
 }
 
+/* Nobody renders for a store that cannot say whose it is. */
+static void hold(struct conductor *c, bool held, const char *why)
+{
+    if (held == c->held)
+        return;
+    c->held = held;
+    coordinator_hold(c->coordinator, held);
+    say(c, true, held ? "nothing is rendered until the store is back: %s" : "the store is back%s",
+        why);
+}
+
 /* A claim that cannot be written for a while may be taken for dead: then its owner has to act as
- * if it were. */
+ * if it were, until it can look again. */
+static void miss_claim(struct conductor *c, int status, const struct error *error)
+{
+    double missed = c->now - c->claim_written, silence = c->settings->agent.silence;
+    if (status == E_FAILED || (status != E_ENVIRONMENT && missed > silence))
+        trouble(c, E_FAILED, error);
+    else if (missed > silence + c->settings->patience)
+        trouble(c, E_ENVIRONMENT, error);
+    else if (missed > silence)
+        hold(c, true, error->message);
+}
+
 static void keep_claim(struct conductor *c)
 {
     struct error error;
@@ -609,10 +669,12 @@ static void keep_claim(struct conductor *c)
         return;
     c->last_claim = c->now;
     int status = claim_refresh(c->store, c->claim, &error);
-    if (status == 0)
-        c->claim_written = c->now;
-    else if (status == E_FAILED || c->now - c->claim_written > c->settings->agent.silence)
-        trouble(c, E_FAILED, &error);
+    if (status != 0) {
+        miss_claim(c, status, &error);
+        return;
+    }
+    c->claim_written = c->now;
+    hold(c, false, "");
 }
 
 static void show(struct conductor *c)
@@ -622,10 +684,11 @@ static void show(struct conductor *c)
     if (c->now - c->last_show < 0.4 * c->settings->agent.heartbeat)
         return;
     c->last_show = c->now;
-    trouble(c,
+    put_off(c, RECORD_PROGRESS,
             records_show(&c->records, c->claim, c->seats, c->transport->size, &counts, c->out,
                          c->hooks, &error),
             &error);
+    put_off(c, RECORD_FAILURE, records_catch_up(&c->records, &error), &error);
 }
 
 static void tick(struct conductor *c)
@@ -709,17 +772,58 @@ static void turn(struct conductor *c)
         agent_wait(&c->agent, busy || agent_busy);
 }
 
-static int begin(struct conductor *c, const bool *skip, struct error *err)
+/* A moment in which others find us alive. */
+static void wait_a_moment(struct conductor *c)
+{
+    double until = clock_seconds() + try_again_s;
+    while (clock_seconds() < until) {
+        meanwhile_answer(c->transport);
+        usleep((useconds_t)(answer_s * 1e6));
+    }
+    claim_refresh(c->store, c->claim, NULL);
+}
+
+/* Takes a step that the store may not allow just now: again and again, until it may, patience is
+ * over or somebody asks us to stop. */
+static int wait_out(struct conductor *c, int (*step)(struct conductor *, struct error *),
+                    double patience, struct error *err)
+{
+    double until = clock_seconds() + patience;
+    for (;;) {
+        struct error error;
+        int status = step(c, &error);
+        bool over = clock_seconds() >= until || c->hooks->urge(c->hooks->context) != URGE_NONE;
+        if (status != 0 && (over || !error_may_heal(&error))) {
+            *err = error;
+            return status;
+        }
+        if (status == 0)
+            return 0;
+        if (!c->waiting_told)
+            say(c, true, "%s; trying again for %.0f s", error.message, patience);
+        c->waiting_told = true;
+        wait_a_moment(c);
+    }
+}
+
+static int clean(struct conductor *c, struct error *err)
+{
+    return store_clean(c->store, c->settings->lost_after, NULL, err);
+}
+
+static int begin(struct conductor *c, struct error *err)
 {
     int status = 0;
+    double patience = c->settings->patience;
     c->now = c->last_turn = c->claim_written = c->last_claim = clock_seconds();
     c->phase_ends = c->now + c->settings->lost_after;
     c->seats = calloc((size_t)c->transport->size, sizeof *c->seats);
     if (!c->seats)
         return fail(err, E_ENVIRONMENT, "not enough memory");
-    TRY(store_clean(c->store, c->settings->lost_after, NULL, err));
+    TRY(wait_out(c, clean, patience, err));
     TRY(records_open(&c->records, c->store, c->list, c->costs, err));
-    TRY(plan_jobs(c, skip, err));
+    TRY(wait_out(c, plan_jobs, patience, err));
+    c->last_turn = clock_seconds();
     TRY(agent_init(&c->agent, &c->settings->agent, c->transport, c->now, err));
     c->has_agent = !c->settings->coordinator_only;
     if (!c->has_agent)
@@ -764,21 +868,18 @@ static void sum_up(struct conductor *c)
     c->out->seconds = c->now - c->records.started;
     if (c->out->code == E_INTERRUPTED && c->out->stop == STOP_NOT)
         snprintf(c->out->why, sizeof c->out->why, "no agent is left");
+    if (c->out->stop == STOP_ENVIRONMENT && !c->out->why[0])
+        memcpy(c->out->why, c->last_trouble, sizeof c->out->why);
 }
 
-static int conclude(struct conductor *c, struct error *err)
+static int catch_up(struct conductor *c, struct error *err)
 {
-    int status = 0;
-    struct outcome *out = c->out;
-    sum_up(c);
-    TRY(hand_over_failures(c, err));
-    if (c->disowned) {
-        out->code = E_INTERRUPTED;
-        return 0;
-    }
-    LOG(c, "batch_end", {"code", NULL, out->code}, {"done", NULL, (double)out->done},
-        {"failed", NULL, (double)out->failed}, {"left", NULL, (double)out->left},
-        {"seconds", NULL, out->seconds});
+    return records_catch_up(&c->records, err);
+}
+
+static int write_verdict(struct conductor *c, struct error *err)
+{
+    const struct outcome *out = c->out;
     struct verdict verdict = {.code = out->code,
                               .jobs = out->jobs,
                               .done = out->done,
@@ -786,13 +887,36 @@ static int conclude(struct conductor *c, struct error *err)
                               .left = out->left};
     memcpy(verdict.nonce, c->claim->nonce, sizeof verdict.nonce);
     clock_utc(clock_now(), verdict.finished);
+    return verdict_write(c->store, &verdict, err);
+}
+
+/* The store as others shall find it. What was the end of the batch is not waited out once more. */
+static void leave_store(struct conductor *c)
+{
+    struct error error;
+    double patience = c->out->stop == STOP_ENVIRONMENT ? 0 : c->settings->patience;
+    put_off(c, RECORD_FAILURE, wait_out(c, catch_up, patience, &error), &error);
     batch_progress_remove(c->store);
-    TRY(store_clean(c->store, c->settings->lost_after, NULL, err));
-    status = verdict_write(c->store, &verdict, err);
-done:
-    if (!c->disowned)
-        claim_release(c->store, c->claim, NULL);
-    return status;
+    if (wait_out(c, clean, patience, &error) != 0 && c->out->code == 0) {
+        c->out->code = E_ENVIRONMENT;
+        snprintf(c->out->why, sizeof c->out->why, "%.255s", error.message);
+    }
+    LOG(c, "batch_end", {"code", NULL, c->out->code}, {"done", NULL, (double)c->out->done},
+        {"failed", NULL, (double)c->out->failed}, {"left", NULL, (double)c->out->left},
+        {"seconds", NULL, c->out->seconds});
+    put_off(c, RECORD_VERDICT, wait_out(c, write_verdict, patience, &error), &error);
+    claim_release(c->store, c->claim, NULL);
+}
+
+static int conclude(struct conductor *c, struct error *err)
+{
+    sum_up(c);
+    c->disowned |= claim_refresh(c->store, c->claim, NULL) == E_FAILED;
+    if (c->disowned)
+        c->out->code = E_INTERRUPTED;
+    else
+        leave_store(c);
+    return hand_over_failures(c, err);
 }
 
 int conduct(struct transport *transport, const struct store *store, struct claim *claim,
@@ -812,9 +936,10 @@ int conduct(struct transport *transport, const struct store *store, struct claim
                             .costs = costs,
                             .settings = settings,
                             .hooks = hooks,
+                            .skip = skip,
                             .out = out};
     c->records.events.file = -1;
-    TRY(begin(c, skip, err));
+    TRY(begin(c, err));
     while (c->phase != OVER)
         turn(c);
     TRY(conclude(c, err));
@@ -834,88 +959,4 @@ void outcome_release(struct outcome *outcome)
         failure_release(&outcome->failures[i]);
     free(outcome->failures);
     *outcome = (struct outcome){0};
-}
-
-/* --- before and beside --- */
-
-struct errand {
-    int (*work)(void *context);
-    void *context;
-    int status;
-    atomic_bool over;
-};
-
-static void *run_errand(void *argument)
-{
-    struct errand *errand = argument;
-    errand->status = errand->work(errand->context);
-    atomic_store(&errand->over, true);
-    return NULL;
-}
-
-static void answer_statuses(struct transport *transport)
-{
-    struct message message, pulse = message_new(MESSAGE_PULSE);
-    int from;
-    while (transport_receive(transport, &from, &message))
-        if (message.kind == MESSAGE_STATUS) {
-            pulse.stamp = message.stamp;
-            transport_send(transport, from, &pulse, NULL);
-        }
-}
-
-int conduct_meanwhile(struct transport *transport, int (*work)(void *context), void *context,
-                      struct error *err)
-{
-    struct errand errand = {.work = work, .context = context};
-    pthread_t thread;
-    if (transport->size == 1)
-        return work(context);
-    if (pthread_create(&thread, NULL, run_errand, &errand) != 0)
-        return fail(err, E_ENVIRONMENT, "cannot start a thread");
-    while (!atomic_load(&errand.over)) {
-        answer_statuses(transport);
-        usleep(2000);
-    }
-    pthread_join(thread, NULL);
-    return errand.status;
-}
-
-void conduct_dismiss(struct transport *transport)
-{
-    struct message leave = message_new(MESSAGE_LEAVE);
-    leave.lease = 1;
-    for (int i = 1; i < transport->size; i++)
-        transport_send(transport, i, &leave, NULL);
-}
-
-int serve(struct transport *transport, const struct agent_settings *settings,
-          const struct conduct_hooks *hooks, bool *complete, struct error *err)
-{
-    int status = 0, from;
-    bool told = false;
-    struct agent agent;
-    struct message message;
-    *complete = false;
-    TRY(agent_init(&agent, settings, transport, clock_seconds(), err));
-    while (!agent.finished) {
-        double now = clock_seconds();
-        bool busy = false, received = false;
-        told = hooks->urge(hooks->context) == URGE_HURRY;
-        if (told)
-            agent_quit(&agent, now, "it was told to end");
-        while (transport_receive(transport, &from, &message)) {
-            received = true;
-            *complete |= message.kind == MESSAGE_LEAVE && message.lease == 1;
-            TRY(agent_hear(&agent, now, &message, err));
-        }
-        TRY(agent_step(&agent, now, &busy, err));
-        agent_wait(&agent, busy || received);
-    }
-    if (told) /* when the first ranks go, mpirun kills the others, rank 0 with its verdict */
-        usleep((useconds_t)(linger_s * 1e6));
-done:
-    *complete = *complete && !agent.reason[0];
-    agent_release(&agent);
-    return status;
 }

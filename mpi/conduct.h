@@ -1,6 +1,9 @@
 /* Rank 0 at work: the coordinator with its agents on one side and the store on the other. It does
  * what coordinator.h decides, keeps the store's records (failed/, batch.log, progress.json,
- * exit_status, the claim's heartbeat), and hands a person what there is to know. */
+ * exit_status, the claim's heartbeat), and hands a person what there is to know.
+ *
+ * A record that cannot be written is said once and written later; it never ends the batch. While
+ * the claim cannot be kept alive nothing is rendered. */
 #ifndef ATELIER_CONDUCT_H
 #define ATELIER_CONDUCT_H
 
@@ -29,6 +32,7 @@ struct conduct_settings {
     double lost_after;
     double deadline; /* clock_seconds; INFINITY: none */
     double timeout;  /* of a job, s; 0: none, but one that makes no step for long is stuck */
+    double patience; /* s that trouble of the store, or of a host, is waited out */
     int attempts;
     int64_t max_failures;
     int threads;               /* of each job; 0: from the masks */

@@ -1,5 +1,6 @@
 #include "coordinator.h"
 
+#include "trouble.h"
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ struct scheduled {
     enum job_state state;
     int attempts;                       /* started, without interrupted ones */
     int crashes, floods, interruptions; /* ends by crash or loss; out of memory; interrupted */
+    int troubles;                       /* ends by trouble of agents that were well */
     int agent;                          /* the last one */
     double since;                       /* that it waits for a retry or a confirmation */
     ptrdiff_t next;                     /* in its list */
@@ -43,6 +45,7 @@ struct host {
     int agents, running; /* alive; jobs */
     bool taken;          /* by a job that runs alone */
     struct list retries; /* jobs that failed here last */
+    struct trouble trouble;
 };
 
 struct agent {
@@ -51,7 +54,10 @@ struct agent {
     double heard;
     uint64_t lease; /* 0: idle */
     size_t job;
-    bool interrupt, lost; /* still to be told */
+    struct trouble trouble;
+    bool proven;                 /* it has done a job */
+    bool blocked;                /* it gets none any more */
+    bool interrupt, block, lost; /* still to be told */
 };
 
 struct coordinator {
@@ -71,6 +77,9 @@ struct coordinator {
     size_t late; /* jobs that wait, but for another batch: too long for the time that is left */
     size_t retrying;
     int agents_to_tell;
+    int blocked;      /* of the agents that are alive */
+    double last_done; /* when a job was done last, anywhere */
+    bool held;
     enum stop_reason stop;
     bool settled; /* nothing can be started until something happens, or until the next tick */
     struct coordinator_counts counts;
@@ -119,6 +128,7 @@ int coordinator_new(const struct coordinator_settings *settings, const struct jo
     if (!c)
         return fail(err, E_ENVIRONMENT, "not enough memory");
     c->settings = *settings;
+    c->last_done = -INFINITY;
     c->alone = c->confirming = c->told = list_empty;
     TRY(allocate(c, costs, count, err));
     for (size_t i = 0; i < count; i++) {
@@ -188,17 +198,23 @@ static void mark(struct coordinator *c, bool *flag)
     *flag = true;
 }
 
+/* What is to be told of an agent first. NULL: nothing. */
+static bool *first_mark(struct agent *a, enum decision_kind *kind)
+{
+    *kind = a->lost ? DECIDE_LOST : a->block ? DECIDE_BLOCKED : DECIDE_INTERRUPT;
+    return a->lost ? &a->lost : a->block ? &a->block : a->interrupt ? &a->interrupt : NULL;
+}
+
 static bool take_agent_news(struct coordinator *c, struct decision *out)
 {
     for (int i = 0; c->agents_to_tell > 0 && i < c->agent_room; i++) {
         struct agent *a = &c->agents[i];
-        if (!a->lost && !a->interrupt)
+        enum decision_kind kind;
+        bool *told = first_mark(a, &kind);
+        if (!told)
             continue;
-        *out = (struct decision){.kind = a->lost ? DECIDE_LOST : DECIDE_INTERRUPT,
-                                 .agent = i,
-                                 .job = a->job,
-                                 .lease = a->lease};
-        *(a->lost ? &a->lost : &a->interrupt) = false;
+        *out = (struct decision){.kind = kind, .agent = i, .job = a->job, .lease = a->lease};
+        *told = false;
         c->agents_to_tell--;
         return true;
     }
@@ -213,6 +229,21 @@ static void unmark_interrupt(struct coordinator *c, struct agent *a)
     a->interrupt = false;
 }
 
+static void interrupt_all(struct coordinator *c)
+{
+    for (int i = 0; i < c->agent_room; i++)
+        if (c->agents[i].alive && c->agents[i].lease)
+            mark(c, &c->agents[i].interrupt);
+}
+
+void coordinator_hold(struct coordinator *c, bool held)
+{
+    if (held && !c->held && c->stop == STOP_NOT)
+        interrupt_all(c);
+    c->held = held;
+    c->settled = false;
+}
+
 void coordinator_stop(struct coordinator *c, enum stop_reason reason)
 {
     if (reason == STOP_NOT || (c->stop != STOP_NOT && c->stop != STOP_FAILURES))
@@ -220,21 +251,22 @@ void coordinator_stop(struct coordinator *c, enum stop_reason reason)
     if (c->stop == STOP_FAILURES && reason == STOP_FAILURES)
         return;
     c->stop = reason;
-    if (reason == STOP_FAILURES)
-        return;
-    for (int i = 0; i < c->agent_room; i++)
-        if (c->agents[i].alive && c->agents[i].lease)
-            mark(c, &c->agents[i].interrupt);
+    if (reason != STOP_FAILURES)
+        interrupt_all(c);
 }
 
 enum stop_reason coordinator_stop_reason(const struct coordinator *c) { return c->stop; }
 
 /* --- ends --- */
 
-static void finish(struct coordinator *c, size_t job)
+static void finish(struct coordinator *c, double now, size_t job)
 {
+    struct agent *a = &c->agents[c->jobs[job].agent];
     c->jobs[job].state = JOB_DONE;
     c->counts.done++;
+    c->last_done = now;
+    a->proven = true;
+    a->trouble = c->hosts[a->host].trouble = (struct trouble){0};
     tell(c, job, DECIDE_DONE, JOB_END_DONE);
 }
 
@@ -278,6 +310,32 @@ static void try_elsewhere(struct coordinator *c, double now, size_t job, enum jo
     tell(c, job, DECIDE_RETRY, end);
 }
 
+static void block(struct coordinator *c, struct agent *a)
+{
+    if (a->blocked)
+        return;
+    a->blocked = true;
+    c->blocked++;
+    mark(c, &a->block);
+}
+
+/* It is the job's own trouble only where one fails with it that was well before. */
+static void try_where_all_is_well(struct coordinator *c, double now, size_t job)
+{
+    struct scheduled *j = &c->jobs[job];
+    struct agent *a = &c->agents[j->agent];
+    j->troubles += a->proven && a->trouble.count == 0;
+    trouble_grows(&c->hosts[a->host].trouble, now, c->settings.patience);
+    if (trouble_grows(&a->trouble, now, c->settings.patience))
+        block(c, a);
+    if (j->troubles >= c->settings.attempts) {
+        give_up(c, job, JOB_END_ENVIRONMENT);
+        return;
+    }
+    wait_again(c, now, job, true);
+    tell(c, job, DECIDE_RETRY, JOB_END_ENVIRONMENT);
+}
+
 static void try_alone(struct coordinator *c, double now, size_t job)
 {
     if (c->jobs[job].floods++ > 0) {
@@ -291,7 +349,7 @@ static void try_alone(struct coordinator *c, double now, size_t job)
 static void put_back(struct coordinator *c, double now, size_t job)
 {
     struct scheduled *j = &c->jobs[job];
-    if (c->stop == STOP_NOT && ++j->interruptions > INTERRUPTIONS_MAX) {
+    if (c->stop == STOP_NOT && !c->held && ++j->interruptions > INTERRUPTIONS_MAX) {
         try_elsewhere(c, now, job, JOB_END_CRASHED);
         return;
     }
@@ -317,7 +375,7 @@ static void release_lease(struct coordinator *c, struct agent *a)
 static void settle_end(struct coordinator *c, double now, size_t job, enum job_end end)
 {
     if (c->settings.is_done(c->settings.context, job)) {
-        finish(c, job);
+        finish(c, now, job);
         return;
     }
     switch (end) {
@@ -337,8 +395,7 @@ static void settle_end(struct coordinator *c, double now, size_t job, enum job_e
         put_back(c, now, job);
         return;
     case JOB_END_ENVIRONMENT:
-        give_up(c, job, end);
-        coordinator_stop(c, STOP_ENVIRONMENT);
+        try_where_all_is_well(c, now, job);
         return;
     default:
         give_up(c, job, end);
@@ -449,6 +506,7 @@ static void part(struct coordinator *c, double now, int agent, enum job_end end)
     struct agent *a = &c->agents[agent];
     bool busy = a->lease != 0;
     a->alive = false;
+    c->blocked -= a->blocked;
     c->hosts[a->host].agents--;
     c->counts.agents--;
     c->settled = false;
@@ -483,7 +541,7 @@ static void confirm(struct coordinator *c, double now)
     while (open.first != JOB_NONE) {
         size_t job = pop(c, &open);
         if (c->settings.is_done(c->settings.context, job))
-            finish(c, job);
+            finish(c, now, job);
         else if (now - c->jobs[job].since > c->settings.lost_after)
             try_elsewhere(c, now, job, JOB_END_CRASHED);
         else
@@ -602,10 +660,40 @@ static void start(struct coordinator *c, int agent, size_t job, struct decision 
                              .alone = host->taken};
 }
 
+/* An agent that could go on, but for its trouble. */
+static bool is_resting(const struct agent *a, double now)
+{
+    return a->alive && !a->blocked && now < a->trouble.rests;
+}
+
+static bool may_serve(struct coordinator *c, double now, struct agent *a)
+{
+    if (!a->blocked && (trouble_is_its_own(&a->trouble, c->last_done) ||
+                        trouble_is_its_own(&c->hosts[a->host].trouble, c->last_done)))
+        block(c, a);
+    return !a->blocked && !is_resting(a, now);
+}
+
+static bool anyone_rests(const struct coordinator *c, double now)
+{
+    for (int i = 0; i < c->idle_count; i++)
+        if (is_resting(&c->agents[c->idle[i]], now))
+            return true;
+    return false;
+}
+
+/* Nothing runs or will ever be started: at best what waits fits on the blocked ones alone. */
+static void stop_when_blocked(struct coordinator *c)
+{
+    if (c->blocked > 0 && c->counts.running == 0 && c->confirming.first == JOB_NONE)
+        coordinator_stop(c, STOP_ENVIRONMENT);
+}
+
 /* With nothing running anywhere, what fits on no host never will. */
 static bool give_up_on_giants(struct coordinator *c)
 {
-    if (c->counts.running > 0 || c->counts.agents == 0 || c->counts.waiting == c->late)
+    if (c->counts.running > 0 || c->counts.agents == 0 || c->counts.waiting == c->late ||
+        c->stop != STOP_NOT)
         return false;
     for (ptrdiff_t job; (job = job_queue_longest(&c->queue, UINT64_MAX)) != JOB_NONE;) {
         job_queue_take(&c->queue, (size_t)job);
@@ -634,7 +722,7 @@ static int by_slot(const void *a, const void *b)
 
 static bool decide_start(struct coordinator *c, double now, struct decision *out)
 {
-    if (c->settled || c->stop != STOP_NOT || c->counts.waiting == 0)
+    if (c->settled || c->held || c->stop != STOP_NOT || c->counts.waiting == 0)
         return false;
     if (!c->idle_sorted && c->idle_count > 0) {
         sorted_agents = c->agents;
@@ -643,7 +731,9 @@ static bool decide_start(struct coordinator *c, double now, struct decision *out
     }
     for (int i = 0; i < c->idle_count; i++) {
         int agent = c->idle[i];
-        ptrdiff_t job = choose(c, now, &c->hosts[c->agents[agent].host]);
+        ptrdiff_t job = may_serve(c, now, &c->agents[agent])
+                            ? choose(c, now, &c->hosts[c->agents[agent].host])
+                            : JOB_NONE;
         if (job == JOB_NONE)
             continue;
         memmove(c->idle + i, c->idle + i + 1, (size_t)(--c->idle_count - i) * sizeof *c->idle);
@@ -651,8 +741,11 @@ static bool decide_start(struct coordinator *c, double now, struct decision *out
         return true;
     }
     c->settled = true;
+    if (anyone_rests(c, now))
+        return take_agent_news(c, out);
     stop_when_late(c);
-    return give_up_on_giants(c) && take_news(c, out);
+    stop_when_blocked(c);
+    return give_up_on_giants(c) ? take_news(c, out) : take_agent_news(c, out);
 }
 
 bool coordinator_decide(struct coordinator *c, double now, struct decision *out)

@@ -9,7 +9,13 @@
  *   waiting -> running -> done | failed
  *                      -> confirming (an agent says done, the store not yet) -> done | crashed
  *                      -> waiting again: crashed or lost (`attempts` in all, another host if there
- *                         is one), out of memory (once more, alone on its host), interrupted
+ *                         is one), out of memory (once more, alone on its host), interrupted,
+ *                         trouble of its surroundings
+ *
+ * Trouble of a job's surroundings (trouble.h) is first taken for the agent's or its host's: it
+ * rests, and is blocked when it is alone with it. It is the job's only where agents fail with it
+ * that have just done another one, `attempts` of them. When every agent that could go on has been
+ * failing for `patience`, the batch ends.
  *
  * Longest job first among those that fit into what memory its host has left. A job that cannot come
  * to its first state before the deadline is not started; when no other waits, the batch ends. Cost:
@@ -26,7 +32,7 @@ enum stop_reason {
     STOP_NOT,
     STOP_REQUESTED,   /* a signal: running jobs are interrupted */
     STOP_DEADLINE,    /* likewise */
-    STOP_ENVIRONMENT, /* disk full, read-only: likewise */
+    STOP_ENVIRONMENT, /* nobody can work: disk full, read-only, or so */
     STOP_FAILURES     /* max_failures: running jobs end as they do */
 };
 
@@ -35,6 +41,7 @@ struct coordinator_settings {
     int attempts;         /* of a job that crashes or is lost */
     int64_t max_failures; /* 0: no limit */
     double deadline;      /* INFINITY: none */
+    double patience;      /* s that trouble is waited out */
     bool (*is_done)(void *context, size_t job);
     void *context;
 };
@@ -45,6 +52,7 @@ enum decision_kind {
     DECIDE_DONE,      /* job is done */
     DECIDE_RETRY,     /* job ended as `end` says and waits again */
     DECIDE_FAILED,    /* job ended for good in this batch */
+    DECIDE_BLOCKED,   /* agent gets no job any more: it is in trouble that others are not in */
     DECIDE_LOST       /* agent is lost: never send to it again */
 };
 
@@ -81,6 +89,9 @@ void coordinator_agent_lost(struct coordinator *c, double now, int agent);
 /* An attempt ended. False: the lease is stale, nothing changed. */
 bool coordinator_job_ended(struct coordinator *c, double now, int agent, uint64_t lease,
                            enum job_end end);
+/* The store is out of reach, and so nobody knows whose it is: until it is back nothing is started
+ * and what runs is interrupted. */
+void coordinator_hold(struct coordinator *c, bool held);
 /* The first reason stands. */
 void coordinator_stop(struct coordinator *c, enum stop_reason reason);
 /* Time passed: call it a few times in each lost_after. */

@@ -16,7 +16,8 @@ int records_open(struct records *records, const struct store *store, const struc
         (struct records){.store = store, .list = list, .costs = costs, .started = clock_seconds()};
     records->events.file = -1;
     records->failures = calloc(list->count + 1, sizeof *records->failures);
-    if (!records->failures)
+    records->unwritten = calloc(list->count + 1, sizeof *records->unwritten);
+    if (!records->failures || !records->unwritten)
         return fail(err, E_ENVIRONMENT, "not enough memory");
     return events_open(store, &records->events, err);
 }
@@ -26,8 +27,8 @@ void records_close(struct records *records)
     for (size_t i = 0; records->failures && i < records->list->count; i++)
         failure_release(&records->failures[i]);
     free(records->failures);
-    if (records->events.file >= 0)
-        events_close(&records->events);
+    free(records->unwritten);
+    events_close(&records->events);
     *records = (struct records){0};
     records->events.file = -1;
 }
@@ -66,6 +67,28 @@ int records_add_attempt(struct records *records, size_t job, const struct attemp
     return failure->command ? 0 : name_failure(records, job, failure, err);
 }
 
+/* Makes failed/ say of the job what is known of it. */
+static int write_down(struct records *records, size_t job, struct error *err)
+{
+    const struct failure *failure = &records->failures[job];
+    int status = failure->id[0] ? failure_write(records->store, failure, err)
+                                : failure_remove(records->store, records->list->jobs[job].id, err);
+    bool unwritten = status != 0;
+    records->unwritten_count += unwritten;
+    records->unwritten_count -= records->unwritten[job];
+    records->unwritten[job] = unwritten;
+    return status;
+}
+
+int records_catch_up(struct records *records, struct error *err)
+{
+    int status = 0;
+    for (size_t i = 0; i < records->list->count && records->unwritten_count > 0 && !status; i++)
+        if (records->unwritten[i])
+            status = write_down(records, i, err);
+    return status;
+}
+
 int records_write_failure(struct records *records, size_t job, enum job_end end, bool final,
                           struct error *err)
 {
@@ -84,7 +107,7 @@ int records_write_failure(struct records *records, size_t job, enum job_end end,
         return fail_memory(err);
     failure->end = end;
     failure->final = final;
-    return failure_write(records->store, failure, err);
+    return write_down(records, job, err);
 }
 
 int records_read_failure(struct records *records, size_t job, struct error *err)
@@ -99,7 +122,7 @@ int records_forget(struct records *records, size_t job, struct error *err)
     failure_release(&records->failures[job]);
     records->failures[job] = (struct failure){0};
     records->cost_done += records->costs[job].seconds;
-    return failure_remove(records->store, records->list->jobs[job].id, err);
+    return write_down(records, job, err);
 }
 
 /* --- progress --- */
@@ -109,6 +132,7 @@ static const char *seat_word(const struct seat *seat)
     return seat->state == SEAT_EXPECTED ? "starting"
            : seat->state == SEAT_GONE   ? "lost"
            : seat->running              ? "running"
+           : seat->blocked              ? "blocked"
                                         : "idle";
 }
 

@@ -16,8 +16,8 @@ sys.path.insert(0, str(ROOT / "tests/cmd"))
 from atelier import *  # noqa: E402,F403  (the program, in a folder of its own)
 
 STUB = os.path.abspath(os.environ.get("STUB_RENDERER", ROOT / "build/release/tests/mpi/stub_renderer"))
-CRASH, BAD, DIVERGE, FULL, HANG, DEAF, KILLED, HELD, CRASH_ONCE, NO_RESULT, HOG, MEMORY, THIRD = (
-    1000 * i for i in range(1, 14))
+CRASH, BAD, DIVERGE, FULL, HANG, DEAF, KILLED, HELD, CRASH_ONCE, NO_RESULT, HOG, MEMORY, THIRD, \
+    FULL_FOR_NOW, FULL_THERE = (1000 * i for i in range(1, 16))
 BUG = 70
 
 # For tests in which somebody is lost; the others do with the default, so that nobody is who is only

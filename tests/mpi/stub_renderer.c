@@ -6,7 +6,9 @@
  *   2 bad input              7 is killed (SIGKILL)         12 out of memory, says its error line
  *   3 diverges               8 is held: done as soon as    13 done, but only at the third attempt
  *   4 the disk is full         STORE/go is there
- *                            9 crashes the first time
+ *                            9 crashes the first time      14 the disk is full until STORE/go is
+ *                                                             there
+ *                                                          15 the disk is full on rank 1
  *
  * A result is a superblock and nothing else. Every start is a line in STORE/stub.log, written when
  * signals find it prepared. */
@@ -62,11 +64,17 @@ static long read_arguments(int argc, char **argv)
     return seed;
 }
 
-static int attempts(void)
+struct facts {
+    int attempts, rank;
+};
+
+static struct facts facts(void)
 {
-    const char *facts = getenv("ATELIER_FACTS");
-    int number = 0;
-    return facts && sscanf(facts, "attempts=%d", &number) == 1 ? number : 0;
+    const char *text = getenv("ATELIER_FACTS");
+    struct facts facts = {0};
+    if (text && sscanf(text, "attempts=%d;rank=%d", &facts.attempts, &facts.rank) != 2)
+        exit(70);
+    return facts;
 }
 
 static void take_leash(void)
@@ -140,6 +148,12 @@ static int publish(void)
     return status;
 }
 
+static int find_disk_full(void)
+{
+    say("error 3 no space left on device\n");
+    return 3;
+}
+
 static void take_memory(size_t bytes)
 {
     volatile char *memory = malloc(bytes);
@@ -166,8 +180,7 @@ int main(int argc, char **argv)
     case 3:
         return 1;
     case 4:
-        say("error 3 no space left on device\n");
-        return 3;
+        return find_disk_full();
     case 5:
         wait_until(never, false);
         break;
@@ -182,7 +195,7 @@ int main(int argc, char **argv)
         wait_until(is_let_go, false);
         break;
     case 9:
-        if (attempts() == 1)
+        if (facts().attempts == 1)
             abort();
         break;
     case 10:
@@ -194,8 +207,16 @@ int main(int argc, char **argv)
         say("error 3 not enough memory for a picture\n");
         return 3;
     case 13:
-        if (attempts() < 3)
+        if (facts().attempts < 3)
             abort();
+        break;
+    case 14:
+        if (!is_let_go())
+            return find_disk_full();
+        break;
+    case 15:
+        if (facts().rank == 1)
+            return find_disk_full();
         break;
     default:
         break;

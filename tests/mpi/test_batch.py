@@ -126,14 +126,6 @@ class Ends(InStore):
         self.assertIn("2 failed", result.stdout)
         self.assertIn("the picture is no picture", result.stdout)
 
-    def test_full_disk_stops_dispatch(self):
-        self.manifest([FULL, HELD, *range(40)], iterations=1)
-        result = self.batch("--ranks", "2", code=ENVIRONMENT)
-        self.assertIn("no space left on device", result.stdout)
-        self.assertLess(self.starts(), 42)
-        self.assertEqual(self.verdict()["code"], ENVIRONMENT)
-        self.assertNobodyLeft()
-
     def test_max_failures(self):
         self.manifest([DIVERGE + i for i in range(10)])
         self.batch("--max-failures", "2", code=FAILED)

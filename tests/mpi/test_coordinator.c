@@ -246,24 +246,6 @@ static void bad_input_timeout_and_divergence_are_not_retried(void **state)
     coordinator_free(c);
 }
 
-static void environment_stops_everything(void **state)
-{
-    (void)state;
-    struct coordinator_settings s = settings();
-    struct coordinator *c = begin(&s, equal, 5, 2, one_host, GB);
-    struct decision a = next(c, 0), b = next(c, 0);
-    ended(c, 1, a, JOB_END_ENVIRONMENT);
-    assert_int_equal(next(c, 1).kind, DECIDE_INTERRUPT);
-    assert_decision(next(c, 1), DECIDE_FAILED, a.job);
-    assert_nothing(c, 1);
-    ended(c, 2, b, JOB_END_INTERRUPTED);
-    assert_decision(next(c, 2), DECIDE_RETRY, b.job);
-    assert_nothing(c, 2);
-    assert_true(coordinator_finished(c));
-    assert_int_equal(coordinator_verdict(c), E_ENVIRONMENT);
-    coordinator_free(c);
-}
-
 static void stop_interrupts_and_starts_nothing(void **state)
 {
     (void)state;
@@ -765,7 +747,6 @@ int main(void)
         cmocka_unit_test(out_of_memory_is_tried_once_more_alone),
         cmocka_unit_test(only_what_fits_is_started),
         cmocka_unit_test(bad_input_timeout_and_divergence_are_not_retried),
-        cmocka_unit_test(environment_stops_everything),
         cmocka_unit_test(stop_interrupts_and_starts_nothing),
         cmocka_unit_test(deadline_stops),
         cmocka_unit_test(enough_failures_start_nothing_more),

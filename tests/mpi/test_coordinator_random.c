@@ -24,7 +24,7 @@ struct agent {
     double heard;
     uint64_t lease; /* 0: idle */
     size_t job;
-    bool alone;
+    bool alone, blocked;
 };
 
 struct world {
@@ -37,6 +37,7 @@ struct world {
     struct agent agents[AGENTS];
     uint64_t host_bytes[HOSTS], leases;
     enum stop_reason stop;
+    bool held;
 };
 
 static void demand(const struct world *w, bool good, const char *what)
@@ -77,6 +78,7 @@ static void begin(struct world *w, uint64_t seed)
                                      .max_failures = draw(w, 4) ? 0 : 1 + (int)draw(w, 3),
                                      .deadline = draw(w, 4) ? (double)INFINITY
                                                             : 1100 + (double)draw(w, 600),
+                                     .patience = draw(w, 3) ? 120 : (double)draw(w, 20),
                                      .is_done = is_stored,
                                      .context = w};
     for (int i = 0; i < HOSTS; i++)
@@ -109,6 +111,7 @@ static void take_start(struct world *w, const struct decision *d)
     struct agent *a = &w->agents[d->agent];
     demand(w, coordinator_agent_alive(w->c, d->agent) && a->joined, "a job for a lost agent");
     demand(w, !a->lease, "a job for a busy agent");
+    demand(w, !a->blocked && !w->held, "a job for a blocked agent, or while all are held");
     demand(w, !w->jobs[d->job].ended && !w->jobs[d->job].skipped, "an ended job is started");
     demand(w, d->lease > w->leases, "a lease is used again");
     demand(w, w->stop == STOP_NOT, "a start after the stop");
@@ -128,6 +131,12 @@ static void take_end(struct world *w, const struct decision *d)
     job->ended = true;
 }
 
+static void take_block(const struct world *w, struct agent *a)
+{
+    demand(w, !a->blocked && !a->lease, "an agent is blocked twice, or at work");
+    a->blocked = true;
+}
+
 static void obey(struct world *w)
 {
     struct decision d;
@@ -138,6 +147,8 @@ static void obey(struct world *w)
             take_start(w, &d);
         else if (d.kind == DECIDE_DONE || d.kind == DECIDE_FAILED)
             take_end(w, &d);
+        else if (d.kind == DECIDE_BLOCKED)
+            take_block(w, &w->agents[d.agent]);
         else if (d.kind == DECIDE_RETRY)
             demand(w, !w->jobs[d.job].ended, "a retry of an ended job");
         w->stop = coordinator_stop_reason(w->c);
@@ -220,7 +231,7 @@ static void wake(struct world *w)
 static void happen(struct world *w)
 {
     int i = (int)draw(w, AGENTS);
-    switch (draw(w, 16)) {
+    switch (draw(w, 18)) {
     case 0:
     case 1:
     case 2:
@@ -257,6 +268,13 @@ static void happen(struct world *w)
     case 13:
         wake(w);
         break;
+    case 16:
+        end_job(w, i, JOB_END_ENVIRONMENT, false);
+        break;
+    case 17:
+        w->held = draw(w, 4) == 0;
+        coordinator_hold(w->c, w->held);
+        break;
     case 14: /* published, but its agent has not said so yet */
         if (w->agents[i].lease)
             w->jobs[w->agents[i].job].stored |= draw(w, 4) == 0;
@@ -280,6 +298,9 @@ static enum job_end any_end(struct world *w, bool friendly)
 static void come_to_the_end(struct world *w)
 {
     bool friendly = draw(w, 2);
+    w->held = false;
+    coordinator_hold(w->c, false);
+    obey(w);
     for (int round = 0; !coordinator_finished(w->c); round++) {
         demand(w, round < ROUNDS, "it never ends");
         for (int i = 0; i < AGENTS; i++) {
