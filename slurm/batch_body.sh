@@ -57,15 +57,21 @@ trap : USR1 USR2 TERM
 
 after=$("$atelier" submit --advance "$store")
 say "ended with $code: $after"
-[ "$code" -eq 75 ] || exit "$code"
+[ "$code" -eq 75 ] || [ "$code" -eq 3 ] || exit "$code"
 
-# Interrupted: on with it, if that leads anywhere.
+# A disk that is full, a mount that is stale: later, or on other nodes, it may be over. That is tried
+# a few times even if nothing came further.
+hope=3
+
+# Interrupted, or in trouble: on with it, if that leads anywhere.
 if [ -n "$ended" ]; then
     say "told to end by SIG$ended: not started again"
 elif [ -z "${SLURM_JOB_ID:-}" ]; then
     say "the same script goes on"
-elif [ "$after" = "$before" ]; then
+elif [ "$after" = "$before" ] && [ "$code" -eq 75 ]; then
     say "nothing was finished and no checkpoint came further: not started again; more --time is needed"
+elif [ "$after" = "$before" ] && [ "$restarts" -ge "$hope" ]; then
+    say "nothing came further after $restarts restarts: not started again"
 elif [ "$restarts" -ge "$restarts_most" ]; then
     say "started again $restarts times, which is the most (--restarts): not again"
 elif scontrol requeue "$SLURM_JOB_ID"; then
@@ -76,4 +82,4 @@ elif next=$(ATELIER_RESTARTS=$((restarts + 1)) sbatch --parsable --dependency="a
 else
     say "could neither requeue this job nor submit another: the same script goes on"
 fi
-exit 75
+exit "$code"

@@ -235,7 +235,7 @@ class Script(WithSlurm):
         self.assertEqual(checked.returncode, 0, checked.stdout)
 
     def test_ends_as_the_batch_does(self):
-        for code in [0, 1, 2, 3, 70]:
+        for code in [0, 1, 2, 70]:
             self.write(code=str(code))
             self.run_script(code, SLURM_JOB_ID=5)
             self.assertNotIn("scontrol requeue 5", self.calls())
@@ -247,6 +247,22 @@ class Script(WithSlurm):
         self.answer("scontrol", "kill -9 $PPID")  # as Slurm ends the script at once
         self.run_script(-signal.SIGKILL, SLURM_JOB_ID=5)
         self.assertIn("scontrol requeue 5", self.calls())
+
+    def test_requeues_a_few_times_when_disk_or_mount_may_come_back(self):
+        self.write(code="3", leads="none")
+        self.answer("scontrol", "kill -9 $PPID")
+        for restarts in (0, 2):
+            self.run_script(-signal.SIGKILL, SLURM_JOB_ID=5, SLURM_RESTART_COUNT=restarts)
+            self.assertIn("scontrol requeue 5", self.calls())
+        said = self.run_script(3, SLURM_JOB_ID=5, SLURM_RESTART_COUNT=3)
+        self.assertIn("nothing came further after 3 restarts", said)
+        self.assertNotIn("scontrol requeue 5", self.calls())
+        self.write(advance="none", leads="more")
+        self.run_script(-signal.SIGKILL, SLURM_JOB_ID=5, SLURM_RESTART_COUNT=3)
+        self.assertIn("scontrol requeue 5", self.calls())
+        self.write(advance="none", leads="more")
+        said = self.run_script(3, "--restarts", "3", SLURM_JOB_ID=5, SLURM_RESTART_COUNT=3)
+        self.assertIn("started again 3 times", said)
 
     def test_does_not_requeue_when_nothing_advanced(self):
         self.write(code="75", leads="none")
