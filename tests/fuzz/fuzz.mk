@@ -10,7 +10,7 @@ $(call format,WEBP,libwebp libwebpdemux)
 $(call format,TIFF,libtiff-4)
 $(call format,HEIF,libheif)
 CFLAGS += $(shell pkg-config --cflags $(PACKAGES)) -idirafter $(dir $(shell gcc -print-file-name=include/omp.h))
-LIBS := $(shell pkg-config --libs $(PACKAGES)) -lcsv -lcrypto -lz -lm $(shell gcc -print-file-name=libgomp.so)
+LIBS := $(shell pkg-config --libs $(PACKAGES)) -lhdf5_hl -lcsv -lcrypto -lz -lm $(shell gcc -print-file-name=libgomp.so)
 
 # A target links with no more of these than it needs: neither kernels nor what draws.
 weights := $(filter-out %_isa.c %onednn.c %optimiser.c,$(wildcard $(TOP)/core/*.c $(TOP)/weights/*.c))

@@ -14,6 +14,7 @@ name=$1 seconds=$2 folder=$(realpath -m "${3:-$(mktemp -d)}")
 mkdir -p "$folder/corpus/$name" "$folder/objects"
 make -s -j "$(nproc)" -f fuzz.mk NAME="$name" FOLDER="$folder"
 export ASAN_OPTIONS=quarantine_size_mb=16 # HDF5 takes a megabyte for each file
+export LSAN_OPTIONS=suppressions=$PWD/leaks.supp:print_suppressions=0
 "$folder/fuzz_$name" -max_total_time="$seconds" -max_len="${max_len:-12000}" -use_value_profile=1 -timeout=10 \
     -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$folder/" \
     "$folder/corpus/$name" "corpus/$name"
