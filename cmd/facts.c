@@ -95,6 +95,8 @@ int facts_begin(int argc, char **argv, const struct params *params, const struct
     add_text(facts, "weights_input", facts->weights_convention);
     if (weights->guessed)
         add_text(facts, "weights_input_guessed_from", weights->guessed);
+    if (weights->by_shape)
+        add_text(facts, "weights_layers_guessed_from", "shapes and order");
     network_engines(plan->convs, plan_arithmetic(params), facts->engines, sizeof facts->engines);
     add_text(facts, "engines", facts->engines);
     add_number(facts, "width", plan->width);

@@ -431,6 +431,9 @@ static void print_guess(const struct work *work, FILE *out)
     if (weights->guessed)
         fprintf(out, "  input    %s (guessed from %s; --weights-convention wins over it)\n",
                 weights->convention, weights->guessed);
+    if (weights->by_shape)
+        fprintf(out,
+                "  layers   guessed: which tensor is which is told by shapes and order alone\n");
 }
 
 static void show_guess(const struct work *work)

@@ -214,6 +214,8 @@ static int show(const char *name, struct error *err)
     if (side.path)
         printf("known as  %s\n", known ? known->name : "no published file");
     print_input(origin);
+    if (side.weights.by_shape)
+        printf("layers    guessed: which tensor is which is told by shapes and order alone\n");
     if (strcmp(side.weights.source, "builtin") == 0)
         printf("%s", builtin_facts());
     if (side.path)

@@ -24,23 +24,27 @@ int checked_fail(struct error *err, const char *what)
     return fail(err, E_INPUT, "damaged or truncated: %s%s%s", what, reason[0] ? ": " : "", reason);
 }
 
-int checked_open_descriptor(int descriptor, hid_t *file, struct error *err)
+int checked_open_access(const char *name, hid_t access, hid_t *file, struct error *err)
 {
-    char name[64];
-    snprintf(name, sizeof name, "/proc/self/fd/%d", descriptor);
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    int status = 0;
     H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
 #if H5_VERSION_GE(1, 10, 7)
     H5Pset_file_locking(access, false, true);
 #endif
     hid_t opened = H5Fopen(name, H5F_ACC_RDONLY, access);
-    int status = 0;
     if (opened < 0)
         status = checked_fail(err, "cannot open it as HDF5");
     else
         *file = opened;
     checked_close(access);
     return status;
+}
+
+int checked_open_descriptor(int descriptor, hid_t *file, struct error *err)
+{
+    char name[64];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", descriptor);
+    return checked_open_access(name, H5Pcreate(H5P_FILE_ACCESS), file, err);
 }
 
 int checked_open(const char *path, hid_t *file, struct error *err)

@@ -23,6 +23,9 @@ int checked_open(const char *path, hid_t *file, struct error *err);
  * the caller's. */
 int checked_open_descriptor(int descriptor, hid_t *file, struct error *err);
 
+/* The same of a name that HDF5 opens by an access property list, which is closed. */
+int checked_open_access(const char *name, hid_t access, hid_t *file, struct error *err);
+
 /* Any id; negative ones are ignored. */
 void checked_close(hid_t id);
 

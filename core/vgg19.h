@@ -62,6 +62,7 @@ struct vgg19_weights {
     char source[64];         /* what it is: "builtin", "random:0", "Keras HDF5" */
     char convention[16];     /* "caffe", "torchvision" */
     const char *guessed;     /* what told it, if only a guess: "the layers' names"; else NULL */
+    bool by_shape;           /* which tensor is which layer, too, is a guess: by shapes and order */
     char digest[DIGEST_HEX]; /* of the numbers of all 16 layers: the same in every container */
 };
 

@@ -36,17 +36,6 @@ static bool is_xml(const unsigned char *start, size_t count)
     return begins_with_tag(start, count, "<?xml") || begins_with_tag(start, count, "<error");
 }
 
-static bool is_zip(const unsigned char *start, size_t count)
-{
-    return count >= 4 && memcmp(start, "PK\3\4", 4) == 0;
-}
-
-static bool is_keras_zip(const unsigned char *start, size_t count)
-{
-    return is_zip(start, count) &&
-           (contains(start, count, "metadata.json") || contains(start, count, "config.json"));
-}
-
 static bool is_tar(const unsigned char *start, size_t count)
 {
     return count >= 262 && memcmp(start + 257, "ustar", 5) == 0;
@@ -83,9 +72,6 @@ static const struct {
                                        "'git lfs pull'"},
     {NULL, 0, is_prototxt,
      "is a Caffe prototxt, which has no weights: name the .caffemodel that belongs to it"},
-    {NULL, 0, is_keras_zip,
-     "looks like a .keras archive: unzip it and name the model.weights.h5 inside"},
-    {NULL, 0, is_zip, "is a zip archive, not a weight file"},
     {MAGIC("\x80\x02"), "is a Python pickle, " NOT_TORCH},
     {MAGIC("\x80\x03"), "is a Python pickle, " NOT_TORCH},
     {MAGIC("\x80\x04"), "is a Python pickle, " NOT_TORCH},

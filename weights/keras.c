@@ -15,8 +15,8 @@
  * keras/src/legacy/saving and keras/src/saving/saving_lib.py. */
 #include "keras.h"
 
+#include "checked_image.h"
 #include "checked_values.h"
-#include "guarded.h"
 #include "hdf5_search.h"
 #include "weights.h"
 
@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_CONV2D = 1024, NAME = 64, MOST_CPU_SECONDS = 10 };
+enum { MOST_CONV2D = 1024, NAME = 64 };
 
 /* The layers of a file, in its order. */
 struct keras_file {
@@ -33,15 +33,6 @@ struct keras_file {
     struct text_list groups; /* below root */
     struct text_list names;  /* of the layers */
 };
-
-/* The signature, or the signature behind a user block. */
-static bool recognises(const unsigned char *start, size_t count)
-{
-    for (size_t at = 0; at + 8 <= count; at = at ? 2 * at : 512)
-        if (memcmp(start + at, "\x89HDF\r\n\x1a\n", 8) == 0)
-            return true;
-    return false;
-}
 
 static void layer_of(int conv, char name[NAME])
 {
@@ -326,9 +317,12 @@ static int read_unnamed(const struct keras_file *k, struct vgg19_weights *weight
     bool near, sure;
     struct error why = {0};
     int status = hdf5_search_read(k->file, weights, convention, &near, err);
+    if (!status && weights->by_shape && k->groups.count > 0)
+        *convention = CONVENTION_CAFFE;
     if (status != E_INPUT || near)
         return status;
     int ordered = find_in_order(k, weights->convs, layers, &sure, &why);
+    weights->by_shape = !ordered;
     if (!ordered)
         return read_convs(k, layers, weights, err);
     if (k->groups.count == 0)
@@ -336,14 +330,18 @@ static int read_unnamed(const struct keras_file *k, struct vgg19_weights *weight
     return sure ? fail(err, E_INPUT, "%s", why.message) : status;
 }
 
-int keras_read(const char *path, struct vgg19_weights *weights, int *convention, struct error *err)
+int keras_read(const struct keras_source *source, struct vgg19_weights *weights, int *convention,
+               struct error *err)
 {
     struct keras_file k = {.file = H5I_INVALID_HID, .root = H5I_INVALID_HID};
     size_t layers[VGG19_CONVS];
     bool named = false;
     int status;
     *convention = CONVENTION_CAFFE;
-    TRY(checked_open(path, &k.file, err));
+    if (source->path)
+        TRY(checked_open(source->path, &k.file, err));
+    else
+        TRY(checked_open_image(source->image, &k.file, err));
     TRY(list_layers(&k, err));
     status = find_layers(&k, weights->convs, layers, &named, err);
     if (!named)
@@ -357,77 +355,3 @@ done:
     checked_close(k.file);
     return status;
 }
-
-struct request {
-    const char *path;
-    struct vgg19_weights weights;
-    int *convention; /* shared, too */
-};
-
-static int answer(void *context, struct error *err)
-{
-    struct request *request = context;
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    return keras_read(request->path, &request->weights, request->convention, err);
-}
-
-static size_t bias_bytes(int conv) { return (size_t)vgg19_convs[conv].out * sizeof(float); }
-
-static size_t kernel_bytes(int conv) { return 9 * (size_t)vgg19_convs[conv].in * bias_bytes(conv); }
-
-static void free_shared(struct vgg19_weights *weights, int conv)
-{
-    guarded_free(weights->kernel[conv], kernel_bytes(conv));
-    guarded_free(weights->bias[conv], bias_bytes(conv));
-    weights->kernel[conv] = weights->bias[conv] = NULL;
-}
-
-/* Layers that the child shares, each by itself: they go one by one as they are
- * copied. */
-static int share(struct vgg19_weights *weights, struct error *err)
-{
-    for (int conv = 0; conv < weights->convs; conv++) {
-        weights->kernel[conv] = guarded_memory(kernel_bytes(conv));
-        weights->bias[conv] = guarded_memory(bias_bytes(conv));
-        if (!weights->kernel[conv] || !weights->bias[conv])
-            return fail_errno(err, "not enough memory");
-    }
-    return 0;
-}
-
-static void move(struct vgg19_weights *from, struct vgg19_weights *to)
-{
-    for (int conv = 0; conv < to->convs; conv++) {
-        memcpy(to->kernel[conv], from->kernel[conv], kernel_bytes(conv));
-        memcpy(to->bias[conv], from->bias[conv], bias_bytes(conv));
-        free_shared(from, conv);
-    }
-}
-
-static int read_keras(const char *path, struct vgg19_weights *weights, int *convention,
-                      struct error *err)
-{
-    struct request request = {.path = path, .weights.convs = weights->convs};
-    int status;
-    request.convention = guarded_memory(sizeof *request.convention);
-    if (!request.convention) {
-        status = fail_errno(err, "not enough memory");
-        goto done;
-    }
-    TRY(share(&request.weights, err));
-    TRY(guarded_run(answer, &request, MOST_CPU_SECONDS, err));
-    move(&request.weights, weights);
-    *convention = *request.convention;
-done:
-    guarded_free(request.convention, sizeof *request.convention);
-    for (int conv = 0; conv < weights->convs; conv++)
-        free_shared(&request.weights, conv);
-    return status;
-}
-
-const struct weight_reader weight_reader_keras = {
-    .format = "Keras HDF5",
-    .guesses = "the layers' names",
-    .recognises = recognises,
-    .read = read_keras,
-};

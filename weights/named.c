@@ -181,8 +181,7 @@ static bool has_shape(const struct named_entry *e, uint64_t a, uint64_t b, uint6
            e->shape[3] == d;
 }
 
-/* A kernel in either order. */
-static bool is_kernel(const struct named_entry *entry, int conv)
+bool named_is_kernel(const struct named_entry *entry, int conv)
 {
     const uint64_t in = (uint64_t)vgg19_convs[conv].in, out = (uint64_t)vgg19_convs[conv].out;
     return has_shape(entry, out, in, 3, 3) || has_shape(entry, 3, 3, in, out);
@@ -207,7 +206,7 @@ static void measure(struct candidate *c, const struct named_list *list)
 {
     for (int conv = 0; conv < VGG19_CONVS; conv++) {
         bool good = c->named.found[conv][NAMED_KERNEL] &&
-                    is_kernel(&list->entries[c->named.tensor[conv][NAMED_KERNEL]], conv);
+                    named_is_kernel(&list->entries[c->named.tensor[conv][NAMED_KERNEL]], conv);
         c->alike += good;
         if (c->depth == conv && good && c->named.found[conv][NAMED_BIAS])
             c->depth = conv + 1;
@@ -316,7 +315,11 @@ int named_choose(const struct named_list *list, int convs, struct named_choice *
             parsed[count++].entry = i;
     qsort(parsed, count, sizeof *parsed, by_candidate);
     gather(list, parsed, count, convs, choice, &nearest);
-    if (choice->count == 0) {
+    struct candidate ordered = {.twice = -1};
+    bool mute = nearest.alike < VGG19_CONVS / 2; /* names tell nothing, or of something else */
+    if (choice->count == 0 && mute && named_by_order(list, &ordered.named))
+        choose(choice, &ordered);
+    else if (choice->count == 0) {
         status = nearest.prefix.text ? refuse(&nearest, err) : refuse_all(list, err);
         if (!status)
             choose(choice, &nearest);

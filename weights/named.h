@@ -25,6 +25,7 @@ struct named_tensors {
     size_t tensor[VGG19_CONVS][NAMED_PARTS]; /* the caller's number of it */
     bool by_number;                          /* torchvision's names, not layers' names */
     bool normalised;                         /* has statistics of batch normalisation */
+    bool by_shape;                           /* a guess: named_by_order */
     uint64_t strangers; /* numbers 0..63 of torch modules that are no convolution of VGG-19 */
 };
 
@@ -62,8 +63,8 @@ int named_list_add(struct named_list *list, const struct named_entry *entry, str
 void named_list_release(struct named_list *list);
 
 /* The candidates that have the first `convs` convolutions and more of them than all others, by the
- * numbers of the entries. Where none has them the nearest one, which named_check or its shapes then
- * refuse. `count` may exceed NAMED_MOST. prefix: shortened, for messages.
+ * numbers of the entries. Where none has them that of named_by_order, else the nearest one, which
+ * named_check or its shapes then refuse. `count` may exceed NAMED_MOST. prefix: shortened, for messages.
  * Errors: E_INPUT when there is no convolution of VGG-19 at all, with what there is instead. */
 enum { NAMED_MOST = 8, NAMED_TEXT = 80 };
 struct named_choice {
@@ -73,6 +74,12 @@ struct named_choice {
 };
 int named_choose(const struct named_list *list, int convs, struct named_choice *choice,
                  struct error *err);
+
+/* Whether the list's tensors are VGG-19's by shapes and order, whatever their names, and which. */
+bool named_by_order(const struct named_list *list, struct named_tensors *named);
+
+/* Whether a tensor has the shape of that convolution's kernel, in either order of indices. */
+bool named_is_kernel(const struct named_entry *entry, int conv);
 
 /* Whether a tensor of this name may be VGG-19's. */
 bool named_is_ours(const struct named_entry *entry);

@@ -28,6 +28,13 @@ bool region_is(struct region region, const char *text)
     return region_equal(region, (struct region){(const unsigned char *)text, strlen(text)});
 }
 
+int region_order(struct region a, struct region b)
+{
+    size_t common = a.count < b.count ? a.count : b.count;
+    int order = common ? memcmp(a.bytes, b.bytes, common) : 0;
+    return order ? order : (a.count > b.count) - (a.count < b.count);
+}
+
 size_t tensor_type_bytes(enum tensor_type type)
 {
     return type == TENSOR_F32 ? 4 : type == TENSOR_F64 ? 8 : 2;

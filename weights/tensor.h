@@ -23,6 +23,9 @@ bool region_part(struct region whole, uint64_t start, uint64_t count, struct reg
 bool region_is(struct region region, const char *text);
 bool region_equal(struct region a, struct region b);
 
+/* For qsort and bsearch: by bytes. */
+int region_order(struct region a, struct region b);
+
 enum tensor_type { TENSOR_F32, TENSOR_F64, TENSOR_F16, TENSOR_BF16 };
 size_t tensor_type_bytes(enum tensor_type type);
 

@@ -77,6 +77,7 @@ int tensors_read(const struct tensor_format *format, const struct named_list *li
     int status;
     TRY(named_choose(list, weights->convs, &choice, err));
     TRY(named_check(&choice.candidate[0], weights->convs, convention, err));
+    weights->by_shape = choice.candidate[0].by_shape;
     for (int conv = 0; conv < weights->convs; conv++)
         TRY(read_conv(&source, &choice.candidate[0], conv, weights->kernel[conv],
                       weights->bias[conv], err));

@@ -6,6 +6,7 @@
 
 #include "pickle.h"
 #include "tensor.h"
+#include "zip.h"
 
 /* A storage as the pickle tells of it. */
 struct torch_storage {
@@ -24,9 +25,7 @@ struct torch_type {
 /* ---- since PyTorch 1.6: a zip archive of stored members, STEM/data.pkl and STEM/data/KEY ---- */
 
 struct torch_zip {
-    struct region file;
-    struct zip_member *members; /* sorted by name */
-    size_t count;
+    struct zip archive;
     struct region stem; /* with its slash */
     bool big_endian;
 };
@@ -52,6 +51,5 @@ int torch_legacy_locate(struct region behind, struct torch_storage *storages, si
 
 /* For qsort and bsearch: by key. */
 int torch_storage_order(const void *a, const void *b);
-int region_order(struct region a, struct region b);
 
 #endif

@@ -20,13 +20,6 @@ bool torch_legacy_recognises(const unsigned char *start, size_t count)
            memmem(start, count < MAGIC_WITHIN ? count : MAGIC_WITHIN, magic, sizeof magic);
 }
 
-int region_order(struct region a, struct region b)
-{
-    size_t common = a.count < b.count ? a.count : b.count;
-    int order = common ? memcmp(a.bytes, b.bytes, common) : 0;
-    return order ? order : (a.count > b.count) - (a.count < b.count);
-}
-
 int torch_storage_order(const void *a, const void *b)
 {
     const struct torch_storage *left = a, *right = b;

@@ -18,10 +18,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A file goes to the first reader that recognises it. */
+/* A file goes to the first reader that recognises it: PyTorch's archives are none of Keras'. */
 static const struct weight_reader *const readers[] = {
-    &weight_reader_keras, &weight_reader_torch, &weight_reader_safetensors, &weight_reader_onnx,
-    &weight_reader_caffe, &weight_reader_mat,   &weight_reader_shards,
+    &weight_reader_keras,  &weight_reader_torch,         &weight_reader_safetensors,
+    &weight_reader_onnx,   &weight_reader_caffe,         &weight_reader_mat,
+    &weight_reader_shards, &weight_reader_keras_archive,
 };
 enum { READERS = sizeof readers / sizeof *readers };
 
@@ -266,7 +267,9 @@ int weights_read(const char *path, int convs, struct vgg19_weights *out,
     weights = (struct vgg19_weights){0};
 done:
     vgg19_weights_release(&weights);
-    return status ? fail_context(err, "weight file '%s': ", path) : 0;
+    if (status)
+        fail_context(err, "weight file '%s': ", path);
+    return status;
 }
 
 /* Frees the layers behind the first `convs`. */
@@ -317,7 +320,9 @@ static int load_file(const char *path, bool published, int given, int convs,
     weights = (struct vgg19_weights){0};
 done:
     vgg19_weights_release(&weights);
-    return status ? fail_context(err, "weight file '%s': ", path) : 0;
+    if (status)
+        fail_context(err, "weight file '%s': ", path);
+    return status;
 }
 
 /* What both networks that are no files have in common: they expect caffe's input. */

@@ -50,7 +50,7 @@ struct weight_reader {
     int (*read)(const char *path, struct vgg19_weights *weights, int *convention,
                 struct error *err);
 };
-extern const struct weight_reader weight_reader_keras;
+extern const struct weight_reader weight_reader_keras, weight_reader_keras_archive;
 extern const struct weight_reader weight_reader_torch;
 extern const struct weight_reader weight_reader_safetensors, weight_reader_onnx,
     weight_reader_caffe, weight_reader_mat, weight_reader_shards;

@@ -357,7 +357,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
         damage(&rest, file);
         check(weight_reader_keras.read(path, &weights, &convention, &err), &err);
     } else {
-        check(keras_read(path, &weights, &convention, &err), &err);
+        check(keras_read(&(struct keras_source){.path = path}, &weights, &convention, &err), &err);
         if (H5Fget_obj_count(H5F_OBJ_ALL, H5F_OBJ_ALL) != 0)
             abort(); /* something was left open */
     }

@@ -81,8 +81,7 @@ static void weights_load_says_what_a_wrong_file_is(void **state)
         {BYTES("version https://git-lfs.github.com/spec/v1\n"), "git lfs pull"},
         {BYTES("\x80\x04\x95\0\0\0\0"), "is a Python pickle, but not as torch.save writes it"},
         {BYTES("name: \"VGG_ILSVRC_19_layers\"\nlayers {\n"), "name the .caffemodel that belongs"},
-        {BYTES("PK\3\4\0\0metadata.json"), "name the model.weights.h5 inside"},
-        {BYTES("PK\3\4\0\0holiday.txt"), "is a zip archive"},
+        {BYTES("PK\3\4\0\0metadata.json"), "the file is truncated: it has no zip directory"},
         {BYTES("\xff\xff\xff\xff\0\0\0\0{\"a\":"), "is not a weight file: expected one of: Keras"},
         {BYTES("\x89PNG\r\n\x1a\n"), "is a picture"},
         {BYTES("\xff\xd8\xff\xe0"), "is a picture"},
@@ -96,7 +95,7 @@ static void weights_load_says_what_a_wrong_file_is(void **state)
 #undef BYTES
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         write_file("wrong.h5", cases[i].bytes, cases[i].count);
-        assert_refused("wrong.h5", CONVENTION_AUTO, E_INPUT, "'wrong.h5' ");
+        assert_refused("wrong.h5", CONVENTION_AUTO, E_INPUT, "'wrong.h5'");
         assert_refused("wrong.h5", CONVENTION_AUTO, E_INPUT, cases[i].says);
     }
     unlink("wrong.h5");

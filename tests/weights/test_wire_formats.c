@@ -637,7 +637,7 @@ static void onnx_refuses_other_networks(void **state)
     refuse_graph(&graph, "batch normalisation after layer 1");
     for (int i = 0; i < 17; i++)
         put_message(&graph, 1, onnx_node("Conv", "k", "b"));
-    refuse_graph(&graph, "more than the 16 convolutions");
+    refuse_graph(&graph, "none of its 17 convolutions begins VGG-19's 16");
     put_good_conv(&graph);
     put_message(&graph, 1, onnx_node("Conv", "k", "b"));
     refuse_graph(&graph,
