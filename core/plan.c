@@ -4,6 +4,7 @@
 #include "image.h"
 #include "memory.h"
 #include "network.h"
+#include "network_name.h"
 #include "objective.h"
 #include "optimiser.h"
 #include "start.h"
@@ -197,11 +198,11 @@ enum saving plan_saving(const struct plan *plan)
     return network_saving(plan->full_height, plan->full_width);
 }
 
-/* The network's weights as they came. */
-static uint64_t plain_weight_bytes(const struct plan *plan)
+/* The weights of the first `convs` convolutions as they came. */
+static uint64_t plain_weight_bytes(int convs)
 {
     uint64_t bytes = 0;
-    for (int i = 0; i < plan->convs; i++)
+    for (int i = 0; i < convs; i++)
         bytes += 9 * sizeof(float) * (uint64_t)vgg19_convs[i].in * (uint64_t)vgg19_convs[i].out;
     return bytes;
 }
@@ -213,7 +214,7 @@ static uint64_t run_bytes(const struct params *params, const struct plan *plan,
                           enum arithmetic arithmetic)
 {
     size_t values = 3 * (size_t)plan->full_width * (size_t)plan->full_height;
-    uint64_t plain = plain_weight_bytes(plan);
+    uint64_t plain = plain_weight_bytes(plan->convs);
     bool kept_on = params->precision == PRECISION_AUTO && arithmetic == ARITHMETIC_BF16;
     uint64_t images = sizeof(float) * ((uint64_t)values + 3 * (uint64_t)plan->style_width *
                                                               (uint64_t)plan->style_height);
@@ -224,12 +225,25 @@ static uint64_t run_bytes(const struct params *params, const struct plan *plan,
            larger(plain, (kept_on ? plain : 0) + most);
 }
 
+/* What getting at the weights takes. A file's are read to the last layer, for their digest, from
+ * pages or from a process that hold as much again; the built-in network's come from half-precision
+ * pages. */
+static uint64_t loading_bytes(const struct params *params, const struct plan *plan)
+{
+    enum network_kind kind = NETWORK_FILE;
+    uint64_t seed, plain = plain_weight_bytes(plan->convs);
+    if (network_name_parse(params->weights, &kind, &seed, NULL) != 0 || kind == NETWORK_FILE)
+        return 2 * plain_weight_bytes(VGG19_CONVS);
+    return kind == NETWORK_BUILTIN ? plain + plain / 2 : plain;
+}
+
 static void plan_memory(const struct params *params, struct plan *plan)
 {
     enum arithmetic arithmetic = plan_arithmetic(params);
     uint64_t most = run_bytes(params, plan, arithmetic);
     if (params->precision == PRECISION_AUTO && arithmetic != ARITHMETIC_F32)
         most = larger(most, run_bytes(params, plan, ARITHMETIC_F32));
+    most = larger(most, loading_bytes(params, plan));
     plan->memory_bytes = program_bytes + thread_bytes * (uint64_t)threads_count() + most;
 }
 

@@ -64,8 +64,9 @@ void named_list_release(struct named_list *list);
 
 /* The candidates that have the first `convs` convolutions and more of them than all others, by the
  * numbers of the entries. Where none has them that of named_by_order, else the nearest one, which
- * named_check or its shapes then refuse. `count` may exceed NAMED_MOST. prefix: shortened, for messages.
- * Errors: E_INPUT when there is no convolution of VGG-19 at all, with what there is instead. */
+ * named_check or its shapes then refuse. `count` may exceed NAMED_MOST. prefix: shortened, for
+ * messages. Errors: E_INPUT when there is no convolution of VGG-19 at all, with what there is
+ * instead. */
 enum { NAMED_MOST = 8, NAMED_TEXT = 80 };
 struct named_choice {
     size_t count;
