@@ -32,7 +32,7 @@ core/guarded.c           fopen|open        /proc and /dev/null
 core/checked_hdf5.c      open              what a person names, over links too; FIFOs are refused
 weights/file_map.c       openat|open         weights that a person names, over links too
 weights/weights.c        open              weights that a person names, over links too
-weights/onnx.c           openat            data beside a model, not over links
+weights/onnx_tensor.c    openat            data beside a model, not over links
 cmd/inheritance.c        open              /dev/null
 cmd/launch.c             open              /dev/null
 cmd/submit.c             rmdir             empty folders that this submission has made
