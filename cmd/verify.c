@@ -5,6 +5,7 @@
 #include "command.h"
 #include "json_file.h"
 #include "outlet.h"
+#include "result.h"
 #include "stop.h"
 #include "store_clean.h"
 #include "terminal.h"
@@ -124,6 +125,23 @@ static void print_findings(const struct verification *found)
     }
 }
 
+/* Worth a word only where results cannot be compared bit for bit. */
+static void print_numerics(const struct numerics_tally *tally)
+{
+    if (!numerics_tally_mixed(tally))
+        return;
+    for (size_t i = 0; i < tally->count; i++) {
+        printf("%s  %zu result%s, precision %s: ", i ? "        " : "numerics",
+               tally->kinds[i].results, tally->kinds[i].results == 1 ? "" : "s",
+               tally->kinds[i].precision);
+        outlet_line(stdout, tally->kinds[i].numerics);
+        putchar('\n');
+    }
+    if (tally->continued > 0)
+        printf("          %zu of them began with others (" NUMERICS_BEFORE ")\n", tally->continued);
+    puts("          results of one kind are comparable bit for bit, of another up to rounding");
+}
+
 static void print_report(const struct request *request, const struct work *work)
 {
     const struct verification *found = &work->found;
@@ -135,6 +153,7 @@ static void print_report(const struct request *request, const struct work *work)
         if (found->kinds[kind] > 0)
             printf(", %zu %s", found->kinds[kind], finding_word((enum finding_kind)kind));
     putchar('\n');
+    print_numerics(&found->numerics);
     if (request->repair)
         printf("removed: %zu damaged results, %llu files that killed processes left\n",
                count_removed(found), (unsigned long long)work->cleaned.temporaries);
@@ -143,6 +162,17 @@ static void print_report(const struct request *request, const struct work *work)
              "again");
     else if (found->kinds[FOUND_MISSING] + found->kinds[FOUND_DAMAGED] > 0)
         puts("'atelier batch' renders what is missing");
+}
+
+static json_t *pack_numerics(const struct numerics_tally *tally)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < tally->count; i++)
+        json_array_append_new(list, json_pack("{s:o, s:o, s:I}", "precision",
+                                              json_any_text(tally->kinds[i].precision), "numerics",
+                                              json_any_text(tally->kinds[i].numerics), "results",
+                                              (json_int_t)tally->kinds[i].results));
+    return list;
 }
 
 static json_t *pack_finding(const struct finding *f)
@@ -161,11 +191,12 @@ static int print_json(const struct work *work, struct error *err)
     for (int kind = 0; kind < FINDINGS; kind++)
         json_object_set_new(counts, finding_word((enum finding_kind)kind),
                             json_integer((json_int_t)found->kinds[kind]));
-    json_t *all =
-        json_pack("{s:o, s:I, s:I, s:o, s:I, s:I, s:o}", "store", json_any_text(work->store.folder),
-                  "jobs", (json_int_t)found->jobs, "sound", (json_int_t)found->sound, "counts",
-                  counts, "removed", (json_int_t)count_removed(found), "temporaries_removed",
-                  (json_int_t)work->cleaned.temporaries, "findings", list);
+    json_t *all = json_pack(
+        "{s:o, s:I, s:I, s:o, s:I, s:I, s:o, s:o, s:I}", "store", json_any_text(work->store.folder),
+        "jobs", (json_int_t)found->jobs, "sound", (json_int_t)found->sound, "counts", counts,
+        "removed", (json_int_t)count_removed(found), "temporaries_removed",
+        (json_int_t)work->cleaned.temporaries, "findings", list, "numerics",
+        pack_numerics(&found->numerics), "continued", (json_int_t)found->numerics.continued);
     char *text = all ? json_dumps(all, JSON_INDENT(1)) : NULL;
     json_decref(all);
     if (!text)

@@ -247,7 +247,7 @@ static int judge(struct verifier *v, const char *id, const struct result_content
     if (why.code != 0)
         return add_finding(v, FOUND_STALE, id, why.message, err);
     v->found.sound++;
-    return 0;
+    return numerics_tally_add(&v->found.numerics, &contents->attributes, err);
 }
 
 static bool should_stop(void *context)
@@ -372,6 +372,7 @@ void verification_release(struct verification *verification)
     for (size_t i = 0; i < verification->count; i++)
         free(verification->list[i].name);
     free(verification->list);
+    numerics_tally_release(&verification->numerics);
     *verification = (struct verification){0};
 }
 

@@ -3,6 +3,7 @@
 #ifndef ATELIER_STORE_VERIFY_H
 #define ATELIER_STORE_VERIFY_H
 
+#include "numerics_tally.h"
 #include "store.h"
 
 enum finding_kind {
@@ -29,7 +30,8 @@ struct verification {
     size_t sound; /* of those */
     size_t count; /* by kind, then by id */
     struct finding *list;
-    size_t kinds[FINDINGS]; /* how many of each */
+    size_t kinds[FINDINGS];         /* how many of each */
+    struct numerics_tally numerics; /* of the sound ones */
 };
 
 struct verify_hooks {

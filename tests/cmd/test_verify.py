@@ -76,6 +76,20 @@ class Findings(Verifying):
         self.assertEqual(self.atelier("verify", STORE).stdout, "3 jobs: 3 sound\n")
         self.assertEqual(self.atelier("verify", STORE, "--quiet").stdout, "")
 
+    def test_results_of_several_numerics_are_told_apart(self):
+        """One rendered again with other instructions, as on another kind of processor."""
+        words, id = self.jobs[1]
+        for ending in (".h5", ".png", ".log"):
+            self.file(id, ending).unlink()
+        self.succeed(words, env={**os.environ, "ATELIER_ISA": "baseline"})
+        found = self.verify(code=0)
+        if len(found["numerics"]) == 1:
+            self.skipTest("this machine has nothing but baseline instructions")
+        self.assertEqual(sorted(kind["results"] for kind in found["numerics"]), [1, 2])
+        self.assertIn("baseline", next(kind["numerics"] for kind in found["numerics"] if kind["results"] == 1))
+        self.assertWords(self.atelier("verify", STORE).stdout, "3 jobs: 3 sound", "2 results, precision",
+                         "1 result, precision", "comparable bit for bit")
+
     def test_a_result_cut_short(self):
         self.file(self.ids[0], ".h5").write_bytes(self.file(self.ids[0], ".h5").read_bytes()[:-10])
         self.assertFinds("damaged", self.ids[0], "truncated")
