@@ -4,6 +4,7 @@
 #include "form_print.h"
 #include "outlet.h"
 #include "params.h"
+#include <stdio.h>
 #include <string.h>
 
 const struct command *command_find(const char *name)
@@ -25,6 +26,28 @@ static int verdict(const char *command, const struct complaints *complaints, str
                 complaints->errors, command);
 }
 
+static bool has_option(const struct command *command, const char *name)
+{
+    struct form form;
+    command->describe(&form);
+    for (size_t i = 0; i < form.count; i++)
+        if (strcmp(form.rows[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* The commands that take an option, until the next call. */
+static const char *owners_of(const char *name)
+{
+    static char text[128];
+    size_t used = 0;
+    for (int i = 0; i < command_count && used < sizeof text; i++)
+        if (has_option(&commands[i], name))
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s'atelier %s'",
+                                     used ? " and of " : "an option of ", commands[i].name);
+    return text;
+}
+
 /* A parameter given to a command that does not take it. */
 static const char *owner_of(const char *name)
 {
@@ -32,7 +55,7 @@ static const char *owner_of(const char *name)
     if (params_find(name, &id, NULL) != 0)
         return NULL;
     if (param_table[id].scope == SCOPE_RUN)
-        return "an option of 'atelier render'";
+        return owners_of(name);
     return "a parameter of a picture: write it into the sweep file, or give it to 'atelier render'";
 }
 

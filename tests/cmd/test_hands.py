@@ -115,6 +115,10 @@ class Words(Hands):
                              "--style-weight is a parameter of a picture", "sweep file")
             self.assertNotIn("unknown option", said)
 
+    def test_an_option_of_several_commands_is_said_to_be_of_all(self):
+        said = self.said("submit", "a.yaml", "--checkpoint-seconds=5", code=INPUT)
+        self.assertWords(said, "--checkpoint-seconds is an option of 'atelier render' and of 'atelier batch'")
+
     def test_all_that_is_wrong_is_said_at_once(self):
         said = self.said("render", "nope.png", "--zzz", "1", "--size", "banana", "--contnet=none.png",
                          "--pooling=mean", "--content-layers", "relu9_9", "--tv-weight=-1", "-x",
