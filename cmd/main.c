@@ -4,6 +4,7 @@
 #include "openmp_set_up.h"
 #include "outlet.h"
 #include "words.h"
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,10 +60,21 @@ static int run(int argc, char **argv)
     return command ? command->run(argc - 1, argv + 1) : unknown_command(name);
 }
 
+/* glibc goes over to keeping what is freed once something as large was freed before, 20 MB of a
+ * small render in all, of which a plan's promise knows nothing. */
+static void give_back_large_blocks(void)
+{
+    enum { LARGE_BYTES = 1 << 20 };
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+#endif
+}
+
 int main(int argc, char **argv)
 {
     inheritance_mend();
     openmp_set_up(argv);
     outlet_open();
+    give_back_large_blocks();
     return outlet_close(run(argc, argv));
 }
