@@ -19,6 +19,9 @@ struct heif_decoder {
 
 static int fail_heif(const struct heif_decoder *d, struct heif_error trouble, struct error *err)
 {
+    if (trouble.subcode == heif_suberror_Security_limit_exceeded) /* its code is that of memory */
+        return fail(err, E_INPUT, "'%s' claims more than a picture has: %s", d->base.file->path,
+                    trouble.message);
     switch (trouble.code) {
     case heif_error_Memory_allocation_error:
         return image_fail_memory(d->base.file, err);

@@ -537,6 +537,9 @@ class Heif(Reading):
         for length in (20, 100, len(whole) // 2):
             self.put("cut.heic", whole[:length])
             self.refuse("cut.heic", "truncated or corrupt")
+        at = whole.index(b"ispe") + 8
+        self.put("huge.heic", whole[:at] + struct.pack(">II", 60000, 60000) + whole[at + 8:])
+        self.refuse("huge.heic", "claims more than a picture has")
 
 
 class Writing(InFolder):
