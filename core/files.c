@@ -424,6 +424,13 @@ static bool is_on(int folder, dev_t device, bool private)
     return false;
 }
 
+int files_next(DIR *entries, const char *path, struct dirent **out, struct error *err)
+{
+    errno = 0;
+    *out = readdir(entries);
+    return *out || errno == 0 ? 0 : fail_errno(err, "cannot read the folder '%s'", path);
+}
+
 static int remove_entry(int above, const char *name, dev_t device, int depth);
 
 /* Takes over the descriptor. */

@@ -8,6 +8,7 @@
 #define ATELIER_FILES_H
 
 #include "error.h"
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -62,6 +63,11 @@ int files_make_folders(const char *path, struct error *err);
 /* What was changed in a folder is durable. Some file systems have no fsync for folders: that is no
  * error. -1 with errno. */
 int files_sync_folder(int folder);
+
+/* The next entry of an open folder, NULL at its end; a folder that cannot be read is not at its
+ * end. `path` is for the message. Errors: E_ENVIRONMENT. Checked by:
+ * a_folder_that_cannot_be_read_is_not_at_its_end */
+int files_next(DIR *entries, const char *path, struct dirent **out, struct error *err);
 
 /* Whether two paths lead to one file, over links, too. */
 bool files_are_same(const char *a, const char *b);

@@ -129,6 +129,10 @@ static int read_claim(const char *path, struct sight *out, struct error *err)
     if (status != 0 && status != E_INPUT && !is_denied(path))
         return status;
     bool stands = lstat(path, &info) == 0;
+    if (!stands && errno != ENOENT) {
+        json_decref(object);
+        return fail_errno(err, "cannot look at '%s'", path);
+    }
     if (stands && S_ISDIR(info.st_mode))
         return fail(err, E_INPUT, "'%s' is not a claim of atelier's: it is a folder", path);
     if (stands && status != 0)

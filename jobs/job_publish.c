@@ -163,7 +163,8 @@ int job_publish_resume_all(const struct store *store, const char *shard, struct 
     DIR *entries = folder < 0 ? NULL : fdopendir(folder);
     if (!entries)
         return errno == ENOENT ? 0 : fail_errno(err, "cannot read the folder '%s'", shard);
-    for (struct dirent *entry; status == 0 && (entry = readdir(entries));) {
+    for (struct dirent *entry;
+         status == 0 && (status = files_next(entries, shard, &entry, err)) == 0 && entry;) {
         char id[JOB_ID_TEXT];
         if (is_begun(entry->d_name, id))
             status = job_publish_resume(store, id, err);

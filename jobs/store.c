@@ -74,10 +74,15 @@ char *store_job_path(const struct store *store, const char *id, enum job_file fi
 
 /* --- making and opening --- */
 
-static bool is_folder(const char *path)
+/* Whether a folder is there, and no link to one. Errors: E_ENVIRONMENT: that cannot be told. */
+static int find_folder(const char *path, bool *found, struct error *err)
 {
     struct stat info;
-    return lstat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    bool there = lstat(path, &info) == 0;
+    *found = there && S_ISDIR(info.st_mode);
+    return there || errno == ENOENT || errno == ENOTDIR
+               ? 0
+               : fail_errno(err, "cannot look at '%s'", path);
 }
 
 static bool is_own_name(const char *name)
@@ -98,7 +103,8 @@ static int check_begun(const char *folder, struct error *err)
     DIR *entries = opened < 0 ? NULL : fdopendir(opened);
     if (!entries)
         return fail_errno(err, "cannot read the folder '%s'", folder);
-    for (struct dirent *entry; status == 0 && (entry = readdir(entries));)
+    for (struct dirent *entry;
+         status == 0 && (status = files_next(entries, folder, &entry, err)) == 0 && entry;)
         if (!is_own_name(entry->d_name))
             status = fail(err, E_INPUT,
                           "'%s' is no store and holds other things ('%s'): choose a new or an "
@@ -108,23 +114,27 @@ static int check_begun(const char *folder, struct error *err)
     return status;
 }
 
-static bool is_store(const struct store *store)
+static int look_for_own_folders(const struct store *store, bool *all, struct error *err)
 {
-    bool all = true;
-    for (int i = 0; i < OWN_FOLDERS; i++) {
+    int status = 0;
+    *all = true;
+    for (int i = 0; i < OWN_FOLDERS && status == 0 && *all; i++) {
         char *path = store_path(store, own_folders[i]);
-        all &= path && is_folder(path);
+        status = path ? find_folder(path, all, err) : fail(err, E_ENVIRONMENT, "not enough memory");
         free(path);
     }
-    return all;
+    return status;
 }
 
 /* What is found and what is written must be in one place: a link is not followed here, whoever made
  * it. */
 static int make_own_folder(const char *path, struct error *err)
 {
+    bool own = false;
     int status = files_make_folder(path, err);
-    if (status == 0 && !is_folder(path))
+    if (status == 0)
+        status = find_folder(path, &own, err);
+    if (status == 0 && !own)
         return fail(err, E_INPUT, "'%s' is a symbolic link: a store's folders are its own", path);
     return status;
 }
@@ -150,11 +160,13 @@ int store_create(const char *folder, struct store *out, struct error *err)
 {
     int status = 0;
     struct store made = {0};
+    bool whole;
     if (!*folder)
         return fail(err, E_INPUT, "the name of the store is empty");
     TRY(files_make_folders(folder, err));
     TRY(name_store(folder, &made, err));
-    if (!is_store(&made)) {
+    TRY(look_for_own_folders(&made, &whole, err));
+    if (!whole) {
         TRY(check_begun(made.folder, err));
         TRY(make_own_folders(&made, err));
     }
@@ -175,16 +187,21 @@ int store_open(const char *folder, struct store *out, struct error *err)
                    : fail_errno(err, "cannot open the store '%s'", folder);
     if (!S_ISDIR(info.st_mode))
         return fail(err, E_INPUT, "'%s' is not a folder: a store is one", folder);
+    bool whole;
     int status = name_store(folder, &opened, err);
     if (status != 0)
         return status;
-    if (!is_store(&opened)) {
-        store_release(&opened);
-        return fail(err, E_INPUT, "'%s' is no store: it has no folders jobs, running and failed",
-                    folder);
+    TRY(look_for_own_folders(&opened, &whole, err));
+    if (!whole) {
+        status = fail(err, E_INPUT, "'%s' is no store: it has no folders jobs, running and failed",
+                      folder);
+        goto done;
     }
     *out = opened;
-    return 0;
+    opened = (struct store){0};
+done:
+    store_release(&opened);
+    return status;
 }
 
 void store_release(struct store *store)
@@ -248,11 +265,17 @@ static bool parse_name(const char *name, enum store_file folder, struct sighting
     return false;
 }
 
-static int measure(int folder, const char *name, struct sighting *out)
+/* *ours: it is there, and a file. */
+static int measure(int folder, const char *name, struct sighting *out, bool *ours,
+                   struct error *err)
 {
     struct stat info;
-    if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(info.st_mode))
-        return -1; /* gone meanwhile, or none of ours */
+    bool there = fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!there && errno != ENOENT)
+        return fail_errno(err, "cannot look at '%s' in the store", name);
+    *ours = there && S_ISREG(info.st_mode);
+    if (!*ours)
+        return 0;
     out->bytes = (uint64_t)info.st_size;
     out->written = (double)info.st_mtim.tv_sec + 1e-9 * (double)info.st_mtim.tv_nsec;
     out->truncated = out->file == JOB_RESULT && hdf5_check_length(folder, name, NULL) == E_INPUT;
@@ -279,10 +302,13 @@ static int look_through(int above, const char *name, enum store_file kind, struc
     int status = open_folder(above, name, &entries, err);
     if (!entries)
         return status;
-    for (struct dirent *entry; status == 0 && (entry = readdir(entries));) {
+    for (struct dirent *entry;
+         status == 0 && (status = files_next(entries, name, &entry, err)) == 0 && entry;) {
         struct sighting one = {0};
-        if (parse_name(entry->d_name, kind, &one) &&
-            measure(dirfd(entries), entry->d_name, &one) == 0)
+        bool ours = parse_name(entry->d_name, kind, &one);
+        if (ours)
+            status = measure(dirfd(entries), entry->d_name, &one, &ours, err);
+        if (status == 0 && ours)
             status = add_sighting(seen, &one, err);
     }
     closedir(entries);
@@ -295,7 +321,9 @@ static int look_through_shards(int store, struct sightings *seen, struct error *
     int status = open_folder(store, store_names[STORE_JOBS], &entries, err);
     if (!entries)
         return status;
-    for (struct dirent *entry; status == 0 && (entry = readdir(entries));)
+    for (struct dirent *entry;
+         status == 0 && (status = files_next(entries, store_names[STORE_JOBS], &entry, err)) == 0 &&
+         entry;)
         if (strlen(entry->d_name) == SHARD_DIGITS && entry->d_name[0] != '.')
             status = look_through(dirfd(entries), entry->d_name, STORE_JOBS, seen, err);
     closedir(entries);

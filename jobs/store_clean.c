@@ -85,7 +85,8 @@ static int clear_shards(const struct store *store, double age_s, uint64_t *remov
     int folder = jobs ? files_open_folder(jobs) : -1;
     DIR *shards = folder < 0 ? NULL : fdopendir(folder);
     int status = shards ? 0 : fail_errno(err, "cannot read the folder '%s/jobs'", store->folder);
-    for (struct dirent *entry; status == 0 && (entry = readdir(shards));) {
+    for (struct dirent *entry;
+         status == 0 && (status = files_next(shards, jobs, &entry, err)) == 0 && entry;) {
         char *path = NULL;
         if (entry->d_name[0] == '.')
             continue;

@@ -55,6 +55,24 @@ static void fill(const char *name)
     assert_int_equal(symlink(in_folder("precious"), in_folder(inside)), 0);
 }
 
+static void a_folder_that_cannot_be_read_is_not_at_its_end(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct dirent *entry;
+    int folder = open_fixture(), seen = 0;
+    DIR *entries = fdopendir(folder);
+    assert_int_equal(files_next(entries, "there", &entry, &err), 0);
+    for (; entry; seen++)
+        assert_int_equal(files_next(entries, "there", &entry, &err), 0);
+    assert_int_equal(seen, 2); /* . and .. */
+    close(folder);             /* as if the server had forgotten it */
+    rewinddir(entries);
+    assert_int_equal(files_next(entries, "there", &entry, &err), E_ENVIRONMENT);
+    assert_string_equal(err.message, "cannot read the folder 'there': Bad file descriptor");
+    closedir(entries);
+}
+
 static void only_what_is_ours_is_removed(void **state)
 {
     (void)state;
@@ -133,6 +151,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_folder_is_not_reached_over_a_foreign_link, folder_make,
                                         folder_remove),
         cmocka_unit_test_setup_teardown(only_regular_files_are_opened, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_read_is_not_at_its_end, folder_make,
+                                        folder_remove),
         cmocka_unit_test_setup_teardown(only_what_is_ours_is_removed, folder_make, folder_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
