@@ -32,7 +32,7 @@ install_without_starting() {
 # shellcheck disable=SC2086
 install_packages $build_packages libcmocka-dev clang-format hdf5-tools \
     python3 python3-numpy python3-scipy python3-h5py python3-pandas python3-xarray python3-netcdf4 \
-    python3-pil python3-torch libheif-examples chromium chromium-driver python3-selenium \
+    python3-pil python3-torch python3-onnx libheif-examples chromium chromium-driver python3-selenium \
     python3-tables python3-matplotlib r-cran-hdf5r zsh groff-base mandoc
 install_without_starting munge slurmctld slurmd slurm-client iproute2 shellcheck strace
 
