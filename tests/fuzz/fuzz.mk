@@ -1,5 +1,6 @@
 # Builds $(FOLDER)/fuzz_$(NAME) with clang's libFuzzer, AddressSanitizer and UBSan; fuzz.sh calls it. It needs the libraries
-# that the program is built with; OpenMP's header is gcc's own, its pragmas are passed over.
+# that the program is built with; OpenMP's header is gcc's own, without the attribute that clang does not know, and its
+# pragmas are passed over.
 TOP := ../..
 PACKAGES := hdf5 yaml-0.1 zimg libpng libjpeg libexif lcms2 jansson libcurl
 CFLAGS := -std=gnu11 -D_GNU_SOURCE -DLBFGS_VERSION='""' -g -O1 -Wno-source-uses-openmp -Wno-unknown-pragmas \
@@ -9,7 +10,7 @@ format = $(if $(shell pkg-config --exists $(2) && echo yes),$(eval PACKAGES += $
 $(call format,WEBP,libwebp libwebpdemux)
 $(call format,TIFF,libtiff-4)
 $(call format,HEIF,libheif)
-CFLAGS += $(shell pkg-config --cflags $(PACKAGES)) -idirafter $(dir $(shell gcc -print-file-name=include/omp.h))
+CFLAGS += $(shell pkg-config --cflags $(PACKAGES)) -D'__malloc__(...)=' -idirafter $(dir $(shell gcc -print-file-name=include/omp.h))
 LIBS := $(shell pkg-config --libs $(PACKAGES)) -lhdf5_hl -lcsv -lcrypto -lz -lm $(shell gcc -print-file-name=libgomp.so)
 
 # A target links with no more of these than it needs: neither kernels nor what draws.
