@@ -197,6 +197,7 @@ struct taker {
     const char *folder;        /* the store's */
     char *path;                /* of the claim */
     struct publication staged; /* our own, beside it */
+    const char *own;           /* the same, or its link: some file systems move it there */
     struct claim self;
     double lost_after_s;
     /* whom it waits for, since when, and the heartbeat that it saw first */
@@ -228,8 +229,7 @@ static int describe_self(struct claim *self, struct error *err)
 static int tell_time(const struct taker *t, struct timespec *now, struct error *err)
 {
     struct stat info;
-    const char *own = t->staged.temporary;
-    if (files_touch(own) != 0 || lstat(own, &info) != 0)
+    if (files_touch(t->own) != 0 || lstat(t->own, &info) != 0)
         return fail_errno(err, "cannot write '%s'", t->path);
     *now = info.st_mtim;
     return 0;
@@ -244,6 +244,13 @@ static int look(const struct taker *t, const char *path, struct sight *out, stru
     judge(out, now, t->lost_after_s);
 done:
     return status;
+}
+
+/* We were so silent for so long that somebody took us for dead. */
+static bool is_revoked(const struct taker *t)
+{
+    struct stat info;
+    return lstat(t->staged.temporary, &info) != 0 && errno == ENOENT;
 }
 
 static DIR *list(const char *path)
@@ -269,8 +276,8 @@ static void disown(const struct taker *t, const char *link)
 
 /* Becomes the one successor of a dead owner, or of the last dead one in the chain behind it. *link
  * is ours then, caller frees; NULL where somebody was faster, whom *seen shows. */
-static int join_chain(const struct taker *t, const struct sight *dead, struct sight *seen,
-                      char **link, struct error *err)
+static int join_chain(struct taker *t, const struct sight *dead, struct sight *seen, char **link,
+                      struct error *err)
 {
     *seen = *dead;
     do {
@@ -279,6 +286,7 @@ static int join_chain(const struct taker *t, const struct sight *dead, struct si
             return fail_memory(err);
         if (files_link(t->staged.temporary, path) == 0) {
             *link = path;
+            t->own = is_revoked(t) ? path : t->staged.temporary;
             return 0;
         }
         int status =
@@ -293,23 +301,48 @@ static int join_chain(const struct taker *t, const struct sight *dead, struct si
     return 0;
 }
 
-/* All links but our own successor's: their owners' nonces never come again. And what owners have
- * put aside that were killed while they released theirs. */
+/* Of a chain: a link of another taker, or what an owner has put aside that was killed while it
+ * released its claim. */
+static bool is_cleared(const struct taker *t, const char *name)
+{
+    size_t stem = strlen(successor_name);
+    if (strncmp(name, successor_name, stem) == 0)
+        return strcmp(name + stem, t->self.nonce) != 0;
+    return strncmp(name, aside_name, strlen(aside_name)) == 0;
+}
+
+/* All links but our own successor's: their owners' nonces never come again. Whoever still is on the
+ * way by one of them, because it looked at the claim before we had it, finds nothing to rename. */
 static void clear_chains(const struct taker *t)
 {
     DIR *entries = list(t->folder);
-    size_t stem = strlen(successor_name);
-    for (struct dirent *entry; entries && (entry = readdir(entries));)
-        if ((strncmp(entry->d_name, successor_name, stem) == 0 &&
-             strcmp(entry->d_name + stem, t->self.nonce) != 0) ||
-            strncmp(entry->d_name, aside_name, strlen(aside_name)) == 0)
-            unlinkat(dirfd(entries), entry->d_name, 0);
+    for (struct dirent *entry; entries && (entry = readdir(entries));) {
+        char *path = NULL;
+        if (!is_cleared(t, entry->d_name))
+            continue;
+        if (asprintf(&path, "%s/%s", t->folder, entry->d_name) >= 0)
+            disown(t, path);
+        free(path);
+        unlinkat(dirfd(entries), entry->d_name, 0);
+    }
     if (entries)
         closedir(entries);
 }
 
-/* As its last successor, replaces the claim of a dead owner if that still is what stands there. A
- * server that answers twice may say that a rename failed which was made. */
+/* Having got the claim: nobody else can get it in the place of an earlier owner any more, and it
+ * still is ours. */
+static int settle(const struct taker *t, bool *taken, struct error *err)
+{
+    struct sight now;
+    clear_chains(t);
+    int status = read_claim(t->path, &now, err);
+    *taken = status == 0 && strcmp(now.who.nonce, t->self.nonce) == 0;
+    return status;
+}
+
+/* As its last successor, replaces the claim of a dead owner if that still is what stands there. Our
+ * file is the link itself where the file system has no others. A server that answers twice may say
+ * that a rename failed which was made. */
 static int replace_dead(const struct taker *t, const struct claim *dead, bool *taken,
                         struct error *err)
 {
@@ -317,7 +350,7 @@ static int replace_dead(const struct taker *t, const struct claim *dead, bool *t
     int status = look(t, t->path, &now, err);
     if (status != 0 || strcmp(now.who.nonce, dead->nonce) != 0)
         return status;
-    *taken = files_rename(t->staged.temporary, t->path) == 0;
+    *taken = files_rename(t->own, t->path) == 0;
     if (*taken)
         return 0;
     if (errno != ENOENT)
@@ -328,8 +361,8 @@ static int replace_dead(const struct taker *t, const struct claim *dead, bool *t
 }
 
 /* The link stays where somebody may build on it: after an error the claim may still be X's. */
-static int take_over(const struct taker *t, const struct sight *dead, struct sight *seen,
-                     bool *taken, struct error *err)
+static int take_over(struct taker *t, const struct sight *dead, struct sight *seen, bool *taken,
+                     struct error *err)
 {
     char *link;
     int status = join_chain(t, dead, seen, &link, err);
@@ -339,12 +372,13 @@ static int take_over(const struct taker *t, const struct sight *dead, struct sig
     if (status == 0 && !*taken)
         files_unlink(link);
     free(link);
+    t->own = t->staged.temporary;
     *seen = (struct sight){0}; /* if not taken, somebody was faster: look again */
     return status;
 }
 
 /* One try. Where it fails because of somebody, *seen shows whom; nobody: try again at once. */
-static int try_once(const struct taker *t, struct sight *seen, bool *taken, struct error *err)
+static int try_once(struct taker *t, struct sight *seen, bool *taken, struct error *err)
 {
     struct sight owner;
     *seen = (struct sight){0};
@@ -398,16 +432,10 @@ static int stage(struct taker *t, struct error *err)
     publish_abort(&t->staged);
     TRY(describe_self(&t->self, err));
     TRY(json_file_stage(t->path, pack(&t->self), &t->staged, err));
+    t->own = t->staged.temporary;
     TRY(publish_sync(&t->staged, err));
 done:
     return status;
-}
-
-/* We were so silent for so long that somebody took us for dead. */
-static bool is_revoked(const struct taker *t)
-{
-    struct stat info;
-    return lstat(t->staged.temporary, &info) != 0 && errno == ENOENT;
 }
 
 static int take(struct taker *t, const struct claim_hooks *hooks, struct error *err)
@@ -417,7 +445,9 @@ static int take(struct taker *t, const struct claim_hooks *hooks, struct error *
     for (;;) {
         int status = try_once(t, &seen, &taken, err);
         if (taken)
-            break;
+            status = settle(t, &taken, err);
+        if (taken)
+            return 0;
         if (is_revoked(t))
             status = stage(t, err);
         if (status != 0)
@@ -430,8 +460,6 @@ static int take(struct taker *t, const struct claim_hooks *hooks, struct error *
             return fail(err, E_INTERRUPTED, "interrupted");
         nanosleep(&(struct timespec){0, (long)(look_s * 1e9)}, NULL);
     }
-    clear_chains(t);
-    return 0;
 }
 
 int claim_take(const struct store *store, double lost_after_s, const struct claim_hooks *hooks,

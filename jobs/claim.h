@@ -12,9 +12,13 @@
  * Taking over from a dead owner X: whoever links its own claim as `.claim.after.X` is X's one
  * successor, or where that one died, too, its successor's. Whoever follows a dead successor first
  * removes that one's own file, so that it cannot go on should it wake up. Only the last of that
- * chain, having seen after that that the claim still is X's, renames its own file over it. The
- * chain is cleared then, never before, and no nonce comes twice: no two takers get through. Checked
- * by: of_many_takers_one_at_a_time_gets_through, a_taker_that_was_taken_for_dead_cannot_go_on */
+ * chain, having seen after that that the claim still is X's, renames its own file over it. Between
+ * that look and the rename X may wake up and release it, and somebody link a new one: whoever has
+ * got the claim, either way, first clears the chain and takes the files of all who are still on
+ * their way by it, and then looks whether it still has it. No nonce comes twice: no two takers get
+ * through. Checked by: of_many_takers_one_at_a_time_gets_through,
+ * a_taker_that_was_taken_for_dead_cannot_go_on, a_taker_that_looked_before_a_release_cannot_go_on,
+ * a_dead_claim_is_taken_over_without_links, too */
 #ifndef ATELIER_CLAIM_H
 #define ATELIER_CLAIM_H
 

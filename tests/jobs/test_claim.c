@@ -4,6 +4,7 @@
 #include "claim.h"
 #include "json_file.h"
 #include "publish.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -246,7 +247,7 @@ static void claim_that_cannot_be_read_is_waited_for_until_it_is_old(void **state
 /* Which files were synced, in this process. */
 static ino_t synced[64];
 static size_t synced_count;
-static bool seen_unsynced, stop_before_rename;
+static bool seen_unsynced, stop_before_rename, without_links;
 
 int __real_fsync(int file);
 int __wrap_fsync(int file);
@@ -273,6 +274,10 @@ int __wrap_linkat(int from_folder, const char *from, int to_folder, const char *
 int __wrap_linkat(int from_folder, const char *from, int to_folder, const char *to, int flags)
 {
     seen_unsynced |= !is_synced(from_folder, from);
+    if (without_links) {
+        errno = EPERM;
+        return -1;
+    }
     return __real_linkat(from_folder, from, to_folder, to, flags);
 }
 
@@ -545,6 +550,39 @@ static void a_taker_that_was_taken_for_dead_cannot_go_on(void **state)
     assert_int_equal(claim_take(&made, 5, NULL, &third, NULL), 0);
 }
 
+/* It has seen that the claim is a dead one's, who is not dead after all and releases it. */
+static void a_taker_that_looked_before_a_release_cannot_go_on(void **state)
+{
+    (void)state;
+    struct claim first, second;
+    int code;
+    assert_int_equal(claim_take(&made, 5, NULL, &first, NULL), 0);
+    move_claim_away(60);
+    pid_t sleeper = child_of(take_with_a_stop);
+    assert_int_equal(waitpid(sleeper, &code, WUNTRACED), sleeper);
+    assert_true(WIFSTOPPED(code));
+    assert_int_equal(claim_release(&made, &first, NULL), 0);
+    assert_int_equal(claim_take(&made, 5, NULL, &second, NULL), 0);
+    assert_int_equal(kill(sleeper, SIGCONT), 0);
+    assert_int_equal(exit_code(sleeper), E_ENVIRONMENT); /* it sees the second, which lives */
+    assert_int_equal(claim_refresh(&made, &second, NULL), 0);
+    assert_int_equal(claim_release(&made, &second, NULL), 0);
+}
+
+static void a_dead_claim_is_taken_over_without_links(void **state)
+{
+    (void)state;
+    struct claim claim;
+    without_links = true;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(exit_code(child_of(take_and_die)), 0);
+    int status = claim_take(&made, 5, NULL, &claim, NULL);
+    without_links = false;
+    assert_int_equal(status, 0);
+    assert_int_equal(claim_refresh(&made, &claim, NULL), 0);
+    assert_int_equal(claim_release(&made, &claim, NULL), 0);
+}
+
 int main(void)
 {
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, store_make, store_unmake)
@@ -566,6 +604,8 @@ int main(void)
         WITH_STORE(of_many_takers_one_at_a_time_gets_through),
         WITH_STORE(chain_of_dead_successors_is_followed_to_its_end),
         WITH_STORE(a_taker_that_was_taken_for_dead_cannot_go_on),
+        WITH_STORE(a_taker_that_looked_before_a_release_cannot_go_on),
+        WITH_STORE(a_dead_claim_is_taken_over_without_links),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
