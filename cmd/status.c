@@ -2,6 +2,7 @@
 #include "status.h"
 
 #include "command.h"
+#include "complaints_print.h"
 #include "files.h"
 #include "outlet.h"
 #include "terminal.h"
@@ -53,6 +54,8 @@ static int read_manifest(struct status *status, struct error *err)
     if (!path)
         return fail(err, E_ENVIRONMENT, "not enough memory");
     int code = job_list_read_recorded(path, &status->jobs, &complaints, err);
+    if (code != 0)
+        complaints_print(&complaints);
     complaints_release(&complaints);
     free(path);
     return code;

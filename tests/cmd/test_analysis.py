@@ -282,6 +282,32 @@ class Status(Sweep):
         self.path("runs/starry/batch.log").write_bytes(b"\xff\x00half a line")
         self.assertWords(self.status(), "done      3 of 4", "failed    1")
 
+    def test_says_what_is_wrong_with_its_manifest(self):
+        self.path("runs/starry/manifest.csv").write_text("id,content,style,sized\n")
+        for words in ((), ("--json",)):
+            result = self.atelier("status", "runs/starry", *words)
+            self.assertEqual((result.returncode, result.stdout), (INPUT, ""))
+            self.assertWords(result.stderr, "manifest.csv:1:18: unknown column 'sized'")
+
+    def test_nobody_waits_for_a_fifo_in_a_store(self):
+        store, id, done = self.path("runs/starry"), self.ids[3], self.ids[0]
+        (store / "slurm").mkdir()
+        for name in ("claim", "progress.json", "exit_status", "batch.log", f"running/{id}.h5",
+                     f"running/{id}.log", f"running/{id}.aside.h5", f"failed/{id}.json",
+                     f"jobs/{done[:2]}/{done}.h5", f"jobs/{done[:2]}/{done}.png", "slurm/jobs"):
+            (store / name).unlink(missing_ok=True)
+            os.mkfifo(store / name)
+        commands = (["status"], ["status", "--json"], ["verify"], ["submit", "--status"],
+                    ["collect", "--output", "out.h5"], ["report", "--output", "out.html"])
+        for command, *options in commands:
+            with self.subTest(command):
+                self.atelier(command, store, *options)
+        (store / "manifest.csv").unlink()
+        os.mkfifo(store / "manifest.csv")
+        for command, *options in commands:
+            with self.subTest(command):
+                self.assertIn(self.atelier(command, store, *options).returncode, (INPUT, 3))
+
     def test_watch_ends_when_nothing_is_left(self):
         self.put_failure(3)
         parent, child = pty.openpty()
