@@ -115,7 +115,8 @@ static _Noreturn void be_child(int (*work)(void *, struct error *), void *contex
                                unsigned cpu_seconds, struct report *report)
 {
     guarded_enter();
-    guarded_allow(cpu_seconds, 0);
+    if (cpu_seconds > 0)
+        guarded_allow(cpu_seconds, 0);
     report->found.code = work(context, &report->found);
     report->complete = true;
     _exit(0);
@@ -143,10 +144,19 @@ int guarded_verdict(int ended_by, struct error *err)
                 ended_by ? strsignal(ended_by) : "it ended early");
 }
 
-static int verdict(struct report *report, int ended_by, struct error *err)
+static int unwritten(const char *path, int ended_by, struct error *err)
 {
-    if (!report->complete)
-        return guarded_verdict(ended_by, err);
+    if (ended_by == SIGKILL)
+        return fail(err, E_ENVIRONMENT, "cannot write '%s': the process that does it was killed",
+                    path);
+    return fail(err, E_ENVIRONMENT,
+                "cannot write '%s': the process that does it crashed (%s): memory is out, perhaps",
+                path, ended_by ? strsignal(ended_by) : "it ended early");
+}
+
+/* What the child said that came to the end of its work. */
+static int repeat(struct report *report, struct error *err)
+{
     report->found.message[sizeof report->found.message - 1] = '\0';
     return report->found.code ? fail(err, report->found.code, "%s", report->found.message) : 0;
 }
@@ -160,8 +170,25 @@ int guarded_run(int (*work)(void *context, struct error *err), void *context, un
     pid_t child = fork();
     if (child == 0)
         be_child(work, context, cpu_seconds, report);
-    int status = child < 0 ? fail_errno(err, "cannot start a process")
-                           : verdict(report, guarded_await(child), err);
+    int ended_by = child < 0 ? 0 : guarded_await(child);
+    int status = child < 0          ? fail_errno(err, "cannot start a process")
+                 : report->complete ? repeat(report, err)
+                                    : guarded_verdict(ended_by, err);
+    guarded_free(report, sizeof *report);
+    return status;
+}
+
+int guarded_write(int (*work)(void *context, struct error *err), void *context, const char *path,
+                  struct error *err)
+{
+    struct report *report = guarded_memory(sizeof *report);
+    pid_t child = report ? fork() : -1;
+    if (child == 0)
+        be_child(work, context, 0, report);
+    int ended_by = child < 0 ? 0 : guarded_await(child);
+    int status = child < 0          ? work(context, err)
+                 : report->complete ? repeat(report, err)
+                                    : unwritten(path, ended_by, err);
     guarded_free(report, sizeof *report);
     return status;
 }

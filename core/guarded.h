@@ -1,5 +1,5 @@
-/* Work on a file that nobody vouches for, in a child process: a damaged HDF5 file can crash the
- * HDF5 library (1.10) or keep it busy for ever, and that must not end a worker. */
+/* Work with the HDF5 library in a child process: a damaged file can crash it (1.10) or keep it busy
+ * for ever, and so can memory that runs out while it writes. That must not end a worker. */
 #ifndef ATELIER_GUARDED_H
 #define ATELIER_GUARDED_H
 
@@ -23,6 +23,14 @@ enum { GUARDED_BYTES = 512 << 20, GUARDED_PATIENCE = 30 };
  * be inside HDF5. */
 int guarded_run(int (*work)(void *context, struct error *err), void *context, unsigned cpu_seconds,
                 struct error *err);
+
+/* Writes a file of our own in a child, `path` for messages: without limits, since nothing in it is
+ * foreign. As guarded_run else; the files that are open are the caller's, too. Where there is no
+ * child to be had (its memory would have to be promised a second time) work is done here: a result
+ * is worth the risk. Errors: those of work; E_ENVIRONMENT: it crashed or was killed. Checked by:
+ * a_library_that_dies_while_it_writes_is_an_error */
+int guarded_write(int (*work)(void *context, struct error *err), void *context, const char *path,
+                  struct error *err);
 
 /* The pieces of it, for a child that goes from file to file. */
 /* In the child, first of all: a crash ends it, and so does its parent's end; requests to stop are

@@ -52,15 +52,15 @@ static herr_t note_innermost(unsigned depth, const H5E_error2_t *entry, void *co
     if (depth == 0) {
         snprintf(out->text, sizeof out->text, "%s", entry->desc ? entry->desc : "");
         keep_error_message(out->text);
-        out->environment = entry->min_num == H5E_NOSPACE || entry->min_num == H5E_CANTALLOC ||
-                           entry->min_num == H5E_WRITEERROR;
+        out->environment |= entry->min_num == H5E_NOSPACE || entry->min_num == H5E_CANTALLOC ||
+                            entry->min_num == H5E_WRITEERROR;
     }
     return 0;
 }
 
 int hdf5_fail(struct error *err, int code, const char *format, ...)
 {
-    struct innermost cause = {"HDF5 gives no reason", false};
+    struct innermost cause = {"HDF5 gives no reason", errno == ENOMEM};
     char what[512];
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, note_innermost, &cause);
     va_list args;
@@ -202,23 +202,17 @@ int hdf5_close_large_file(hid_t *file, struct error *err)
     return H5Fclose(closing) < 0 ? hdf5_fail(err, E_ENVIRONMENT, "cannot write the file") : 0;
 }
 
-int hdf5_stage(hid_t *file, const char *path,
-               int (*finish)(unsigned char *bytes, size_t size, struct error *err),
-               struct publication *staged, struct error *err)
+int hdf5_write_out(hid_t *file, int (*finish)(unsigned char *bytes, size_t size, struct error *err),
+                   const struct publication *to, struct error *err)
 {
     int status = 0;
-    struct publication publication = {0};
     unsigned char *bytes = NULL;
     size_t size = 0;
     TRY(close_into_memory(file, &bytes, &size, err));
     if (finish)
         TRY(finish(bytes, size, err));
-    TRY(publish_begin(path, &publication, err));
-    TRY(publish_write(&publication, bytes, size, err));
-    *staged = publication;
-    publication = (struct publication){0};
+    TRY(publish_write(to, bytes, size, err));
 done:
-    publish_abort(&publication);
     free(bytes);
     return status;
 }
@@ -273,6 +267,8 @@ int hdf5_open_group(hid_t parent, const char *name, hid_t *group, struct error *
 static hid_t text_type(void)
 {
     hid_t type = H5Tcopy(H5T_C_S1);
+    if (type < 0) /* without memory; the next call would forget why */
+        return type;
     H5Tset_size(type, H5T_VARIABLE);
     H5Tset_cset(type, H5T_CSET_UTF8);
     return type;
@@ -294,7 +290,8 @@ static int write_attribute(hid_t object, const char *name, hid_t type, hid_t mem
 int hdf5_write_text(hid_t object, const char *name, const char *text, struct error *err)
 {
     hid_t type = text_type();
-    int status = write_attribute(object, name, type, type, &text, err);
+    int status = type < 0 ? hdf5_fail(err, E_BUG, "cannot write the attribute '%s'", name)
+                          : write_attribute(object, name, type, type, &text, err);
     hdf5_close(type);
     return status;
 }

@@ -18,7 +18,8 @@
  * of this folder that the others call. */
 void hdf5_quiet(void);
 
-/* fail(), followed by ": " and the innermost message on HDF5's error stack. */
+/* fail(), followed by ": " and the innermost message on HDF5's error stack. E_BUG becomes
+ * E_ENVIRONMENT where that, or errno, says that memory is out or the disk is full. */
 int hdf5_fail(struct error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -29,7 +30,7 @@ void hdf5_close(hid_t id);
  * time stamps, so that equal content gives equal bytes. */
 hid_t hdf5_new_list(hid_t class);
 
-/* A new file that lives in memory until hdf5_stage; one at a time in a thread. HDF5 never sees
+/* A new file that lives in memory until hdf5_write_out; one at a time in a thread. HDF5 never sees
  * the disk: when one fills up under it, HDF5 1.10 can close its file no more and crashes when the
  * process exits. */
 int hdf5_new_file(hid_t *file, struct error *err);
@@ -42,12 +43,10 @@ int hdf5_new_large_file(const struct publication *publication, hid_t *file, stru
 /* Closes such a file; publish_commit gives it its name. */
 int hdf5_close_large_file(hid_t *file, struct error *err);
 
-/* Closes a file of hdf5_new_file and writes it beside path, for publish_commit to give it that
- * name. `finish` (NULL: nothing) may change its bytes before. *staged is written on success only.
- */
-int hdf5_stage(hid_t *file, const char *path,
-               int (*finish)(unsigned char *bytes, size_t size, struct error *err),
-               struct publication *staged, struct error *err);
+/* Closes a file of hdf5_new_file and adds it to a publication. `finish` (NULL: nothing) may change
+ * its bytes before. */
+int hdf5_write_out(hid_t *file, int (*finish)(unsigned char *bytes, size_t size, struct error *err),
+                   const struct publication *to, struct error *err);
 
 /* Opens a file for reading, without locks: published files never change. Refused unless all of it
  * lies in the file itself (checked_hdf5.h). Errors: also E_ENVIRONMENT: no such file. */

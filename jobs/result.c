@@ -1,9 +1,11 @@
 #include "result.h"
 
 #include "checkpoint.h"
+#include "guarded.h"
 #include "hdf5_probe.h"
 #include "hdf5_util.h"
 #include "seal.h"
+#include <errno.h>
 #include <hdf5_hl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,11 +195,19 @@ done:
 /* ------------------------------------------------------------------------------------------------
  */
 
-int result_stage(const char *path, const struct result *result, struct publication *staged,
-                 struct error *err)
+struct order {
+    const struct result *result;
+    const struct publication *to;
+};
+
+/* In a child: what HDF5 holds is released with it. */
+static int write_out(void *context, struct error *err)
 {
     int status = 0;
+    const struct order *order = context;
+    const struct result *result = order->result;
     hid_t file = H5I_INVALID_HID;
+    errno = 0; /* hdf5_fail looks at it */
     hdf5_quiet();
     TRY(hdf5_new_file(&file, err));
     TRY(write_heading(file, result, err));
@@ -210,9 +220,24 @@ int result_stage(const char *path, const struct result *result, struct publicati
         TRY(checkpoint_write_state(file, result->history, result->state, err));
     else
         TRY(seal_begin(file, err));
-    TRY(hdf5_stage(&file, path, result->state ? NULL : seal_close, staged, err));
+    TRY(hdf5_write_out(&file, result->state ? NULL : seal_close, order->to, err));
 done:
     hdf5_close(file);
+    return status;
+}
+
+int result_stage(const char *path, const struct result *result, struct publication *staged,
+                 struct error *err)
+{
+    int status = 0;
+    struct publication made = {0};
+    struct order order = {result, &made};
+    TRY(publish_begin(path, &made, err));
+    TRY(guarded_write(write_out, &order, path, err));
+    *staged = made;
+    made = (struct publication){0};
+done:
+    publish_abort(&made);
     return status;
 }
 

@@ -47,9 +47,10 @@ struct result {
     const struct render_state *state; /* NULL in a finished result */
 };
 
-/* The file is made in memory, so a full disk cannot upset HDF5: for a moment this takes memory of
- * the file's size. Equal arguments give equal bytes.
- * Errors: E_ENVIRONMENT: an earlier file of that name is intact and no temporary one is left. */
+/* The file is made in the memory of a child, so that neither a full disk nor memory that runs out
+ * under HDF5 can end this process: for a moment it takes memory of the file's size. Equal arguments
+ * give equal bytes. Errors: E_ENVIRONMENT: an earlier file of that name is intact and no temporary
+ * one is left. */
 int result_write(const char *path, const struct result *result, struct error *err);
 
 /* The first half of that: writes the temporary file alone. publish_commit of *staged gives it its
