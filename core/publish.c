@@ -242,23 +242,6 @@ static bool is_temporary(const char *name, bool *of_this_host, const char **proc
     return true;
 }
 
-/* Removes temporary files of this name that processes of this host left when they were killed. */
-static void sweep_folder(const struct publication *publication)
-{
-    int folder = openat(publication->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *entries = folder < 0 ? NULL : fdopendir(folder);
-    const char *own = name_of(publication->temporary), *process;
-    size_t stem = (size_t)(strstr(own + 1, ".tmp.") - own);
-    bool here;
-    for (struct dirent *entry; entries && (entry = readdir(entries));)
-        if (strncmp(entry->d_name, own, stem) == 0 &&
-            strncmp(entry->d_name + stem, ".tmp.", 5) == 0 &&
-            is_temporary(entry->d_name, &here, &process) && here && is_gone(process))
-            unlinkat(dirfd(entries), entry->d_name, 0);
-    if (entries)
-        closedir(entries);
-}
-
 /* A folder of such a name holds files alone. */
 static void empty_folder(int above, const char *name)
 {
@@ -279,6 +262,24 @@ static int remove_temporary(int folder, const char *name)
         return -1;
     empty_folder(folder, name);
     return unlinkat(folder, name, AT_REMOVEDIR);
+}
+
+/* Removes temporary files and folders of this name that processes of this host left when they were
+ * killed. */
+static void sweep_folder(const struct publication *publication)
+{
+    int folder = openat(publication->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = folder < 0 ? NULL : fdopendir(folder);
+    const char *own = name_of(publication->temporary), *process;
+    size_t stem = (size_t)(strstr(own + 1, ".tmp.") - own);
+    bool here;
+    for (struct dirent *entry; entries && (entry = readdir(entries));)
+        if (strncmp(entry->d_name, own, stem) == 0 &&
+            strncmp(entry->d_name + stem, ".tmp.", 5) == 0 &&
+            is_temporary(entry->d_name, &here, &process) && here && is_gone(process))
+            remove_temporary(dirfd(entries), entry->d_name);
+    if (entries)
+        closedir(entries);
 }
 
 /* -1 with errno. */

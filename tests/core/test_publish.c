@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 static void temporary_name_is_beside_the_final_one(void **state)
 {
@@ -135,6 +136,25 @@ static void probe_leaves_no_trace(void **state)
     assert_int_equal(files_in_folder(), 1);
 }
 
+/* A process that is killed while it gathers files in a folder. */
+static void probe_removes_what_killed_ones_left(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        struct publication p;
+        char *folder = publish_temporary(in_folder("out")), file[512];
+        snprintf(file, sizeof file, "%s/picture", folder);
+        if (publish_begin(in_folder("out"), &p, NULL) == 0 && mkdir(folder, 0777) == 0)
+            file_put(file, "x", 1);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(files_in_folder(), 2);
+    assert_int_equal(publish_probe(in_folder("out"), NULL), 0);
+    assert_int_equal(files_in_folder(), 0);
+}
+
 static void assert_probe_says(const char *path, int code, const char *words)
 {
     struct error err = {0};
@@ -233,6 +253,7 @@ int main(void)
         TEST(failed_rename_removes_the_temporary_file),
         TEST(long_name_is_published),
         TEST(probe_leaves_no_trace),
+        TEST(probe_removes_what_killed_ones_left),
         TEST(probe_refuses_what_cannot_be_a_file),
         TEST(probe_notices_a_folder_that_takes_no_file),
         TEST(probe_notices_a_folder_of_someone_else),
