@@ -5,7 +5,8 @@
 
 #include "arguments.h"
 
-/* The whole help of a command. Checked by: help_names_every_option_and_value */
+/* The whole help of a command. Checked by: test_lists_every_choice_layer_and_preset in
+ * tests/cmd/test_hands.py */
 void form_print(FILE *to, const char *command, const struct form *form);
 
 /* What exit codes mean where a command says nothing else. */

@@ -8,7 +8,7 @@
 /* What to read in place of `path`: a store's folder stands for the manifest that it keeps, a file
  * for itself. Caller frees *file. *is_store: it was a folder, where the results belong, too.
  * Errors: E_INPUT: nothing is there, the folder is no store, or it has no manifest yet;
- * E_ENVIRONMENT. Checked by: a_store_stands_for_its_sweep in tests/cmd/test_hands.py */
+ * E_ENVIRONMENT. Checked by: test_a_store_stands_for_its_sweep in tests/cmd/test_hands.py */
 int sweep_file_find(const char *path, char **file, bool *is_store, struct error *err);
 
 #endif

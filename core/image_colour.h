@@ -32,7 +32,7 @@ struct colour_transform;
  * they are. Notes what is done, and what cannot be done with a damaged or unfitting profile: such a
  * picture is taken as sRGB. CMYK without a profile is mixed as subtractive colours.
  * channels: 1, 3 or 4; `extra` more samples of a pixel are skipped. Errors: E_ENVIRONMENT.
- * Checked by: profiles_are_converted_as_lcms_does */
+ * Checked by: test_profiles_are_converted_as_lcms_does in tests/cmd/test_pictures.py */
 int colour_transform_new(const struct image_colour *colour, unsigned channels, unsigned extra,
                          unsigned sample_bytes, struct image_notes *notes,
                          struct colour_transform **out, struct error *err);

@@ -16,7 +16,8 @@
  * that look and the rename X may wake up and release it, and somebody link a new one: whoever has
  * got the claim, either way, first clears the chain and takes the files of all who are still on
  * their way by it, and then looks whether it still has it. No nonce comes twice: no two takers get
- * through. Checked by: of_many_takers_one_at_a_time_gets_through,
+ * through. An owner that was taken for dead and releases its claim just then may hide its
+ * successor's for a moment; it puts it back. Checked by: of_many_takers_one_at_a_time_gets_through,
  * a_taker_that_was_taken_for_dead_cannot_go_on, a_taker_that_looked_before_a_release_cannot_go_on,
  * a_dead_claim_is_taken_over_without_links, too */
 #ifndef ATELIER_CLAIM_H

@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include "request.h"
+#include "site.h"
 
 static const double big = 4e11, small = 1e10; /* flop */
 static const struct node fat = {.cpus = 64, .bytes = (uint64_t)256e9};
@@ -133,6 +134,37 @@ static void times_are_written_as_slurm_reads_them(void **state)
     assert_string_equal(request_time(90000, text), "1-01:00:00");
 }
 
+static void sinfo_lines_are_understood(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *name;
+        int cpus;
+        double megabytes, seconds;
+        bool is_default;
+    } rows[] = {
+        {"main* 64 256000 2-00:00:00", "main", 64, 256000, 172800, true},
+        {"long 8+ 32000+ infinite", "long", 8, 32000, 0, false},
+        {"short 4 7900+ 30:00", "short", 4, 7900, 1800, false},
+        {"night 4+ 7900 1-12:30:05", "night", 4, 7900, 86400 + 45005, false},
+        {"debug 2 1 30", "debug", 2, 1, 1800, false},
+    };
+    char name[64];
+    struct node node;
+    bool is_default;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_true(site_parse(rows[i].line, name, &node, &is_default));
+        assert_string_equal(name, rows[i].name);
+        assert_int_equal(node.cpus, rows[i].cpus);
+        assert_int_equal(node.bytes, (uint64_t)(rows[i].megabytes * 1048576));
+        assert_float_equal(node.limit_seconds, rows[i].seconds, 0);
+        assert_int_equal(is_default, rows[i].is_default);
+    }
+    assert_false(site_parse("", name, &node, &is_default));
+    assert_false(site_parse("main* many 256000 30:00", name, &node, &is_default));
+    assert_false(site_parse("main* 0 256000 30:00", name, &node, &is_default));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +177,7 @@ int main(void)
         cmocka_unit_test(memory_is_that_of_the_largest_jobs_side_by_side),
         cmocka_unit_test(time_has_its_margin_and_the_partitions_limit),
         cmocka_unit_test(times_are_written_as_slurm_reads_them),
+        cmocka_unit_test(sinfo_lines_are_understood),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
