@@ -37,7 +37,7 @@ static void lines_of_the_log_that_cannot_be_written_come_later(void **state)
     assert_int_equal(store_create(in_folder("store"), &store, &err), 0);
     assert_int_equal(events_open(&store, &events, &err), 0);
     assert_int_equal(events_append(&events, "first", &number, 1, &err), 0);
-    limit_file_sizes(30); /* the next line would be cut */
+    limit_file_sizes(40); /* the next line would be cut */
     assert_int_equal(events_append(&events, "second", &words, 1, &err), E_ENVIRONMENT);
     assert_int_equal(events_append(&events, "third", NULL, 0, &err), E_ENVIRONMENT);
     read_log(text, sizeof text);
