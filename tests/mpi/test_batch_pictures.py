@@ -82,7 +82,7 @@ class Pictures(InStore):
         disk = self.mount("240k")
         self.store = disk / "store"
         self.sweep([0.1, 0.3, 1, 3, 10, 30])
-        result = self.batch("--ranks", "2", stub=False, code=ENVIRONMENT)  # noqa: F405
+        result = self.batch("--ranks", "2", "--patience", "0", stub=False, code=ENVIRONMENT)  # noqa: F405
         self.assertWords(result.stdout + result.stderr, "No space left on device")
         finished = {path: path.stat().st_ino for path in self.store.glob("jobs/*/*.h5")}
         self.assertTrue(0 < len(finished) < 6, finished)
