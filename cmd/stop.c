@@ -1,24 +1,44 @@
 #include "stop.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <time.h>
 
 static volatile sig_atomic_t received;
 
-static void on_signal(int number)
+static double seconds_now(void)
 {
-    received = number;
-    if (number == SIGINT)
-        signal(SIGINT, SIG_DFL);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
+
+/* Whoever ends a whole group of processes and each of them, as timeout(1) does, means it once. */
+static void on_interrupt(int number)
+{
+    static volatile double first;
+    int cause = errno;
+    if (first == 0)
+        first = seconds_now();
+    else if (seconds_now() - first > STOP_SAME_PRESS_S) {
+        signal(SIGINT, SIG_DFL);
+        raise(SIGINT);
+    }
+    received = number;
+    errno = cause;
+}
+
+static void on_signal(int number) { received = number; }
 
 void stop_install(void)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
+    action.sa_handler = on_interrupt;
+    sigaction(SIGINT, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a write error, not a death */
 }
