@@ -3,6 +3,7 @@
  * this one, HDF5 writes every file: sound, and as odd as its format allows (names, types, shapes,
  * storage, links). One plan in many goes on with a second part: then the file is damaged, and read
  * in the child. */
+#include "fuzz_plan.h"
 #include "keras.h"
 #include "weights.h"
 
@@ -14,20 +15,6 @@
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
-
-/* What is left of the plan; zeros follow it. */
-struct plan {
-    const uint8_t *at;
-    size_t left;
-};
-
-static unsigned next(struct plan *plan, unsigned choices)
-{
-    if (plan->left == 0)
-        return 0;
-    plan->left--;
-    return *plan->at++ % choices;
-}
 
 enum { NAME = 24 };
 

@@ -3,23 +3,10 @@
  * a plan: HDF5 changes a sound file step by step into one that is as odd as its format allows. */
 #include "checkpoint.h"
 #include "fuzz_folder.h"
+#include "fuzz_plan.h"
 #include "hdf5_attributes.h"
 
 enum { SIDE = 5, STEPS = 12, LAYERS = 1 };
-
-/* What is left of the plan; zeros follow it. */
-struct plan {
-    const uint8_t *at;
-    size_t left;
-};
-
-static unsigned next(struct plan *plan, unsigned choices)
-{
-    if (plan->left == 0)
-        return 0;
-    plan->left--;
-    return *plan->at++ % choices;
-}
 
 static void must(int status)
 {
