@@ -5,12 +5,13 @@ import random
 import shutil
 import signal
 import time
+import unittest
 
 import h5py
 import numpy as np
 
 from atelier import (DONE, ENDLESS, INPUT, INTERRUPTED, PATIENCE, SEED, TEMPORARY, InFolder, attributes,
-                     flags, history, main, make_picture, pixels, wait_until)
+                     flags, history, is_sanitized, main, make_picture, pixels, wait_until)
 
 OUTERS = 12
 OPTIMIZERS = {name: {"optimizer": name, "iterations": OUTERS, "tolerance": 0, "threads": 1}
@@ -70,6 +71,7 @@ class Disturbed(InFolder):
         return err
 
 
+@unittest.skipIf(is_sanitized(), "sanitizers see no more in the same bytes")
 class Threads(Disturbed):
     def test_1_2_and_3_give_the_same_bytes(self):
         for name, overrides in OPTIMIZERS.items():
@@ -98,6 +100,7 @@ class Threads(Disturbed):
         self.assertUndisturbed()
 
 
+@unittest.skipIf(is_sanitized(), "sanitizers see no more in the same bytes")
 class Engines(Disturbed):
     """Each that runs here, asked for by name."""
     PRECISION = {"winograd": "f32", "winograd-bf16": "bf16", "onednn-bf16": "bf16",
