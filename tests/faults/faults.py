@@ -27,12 +27,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 import disk
 import trace
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/mpi"))
+from chaos import processes_of  # noqa: E402
 from soundness import Violation, demand, leftovers, outcome  # noqa: E402
 
 PROGRAM = os.path.abspath(os.environ.get("ATELIER", ROOT / "build/release/atelier"))
@@ -152,6 +154,10 @@ class Faults:
         self.begin_anew()
         run, struck = trace.inject(self.words, self.folder / "injected", *what, **self.how)
         self.counts["struck" if struck else "missed"] += 1
+        end = time.monotonic() + ENDS_AFTER
+        while processes_of(self.store):  # renders that notice that they are alone
+            demand(time.monotonic() < end, "a process outlives its batch")
+            time.sleep(0.02)
         return run
 
     def calls(self):
