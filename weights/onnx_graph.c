@@ -171,7 +171,9 @@ static int initializer_order(const void *a, const void *b)
 static const struct onnx_node *find_node(const struct tables *t, struct region name)
 {
     const struct onnx_node wanted = {.output = name};
-    return name.count ? bsearch(&wanted, t->nodes, t->node_count, sizeof wanted, node_order) : NULL;
+    return name.count && t->node_count
+               ? bsearch(&wanted, t->nodes, t->node_count, sizeof wanted, node_order)
+               : NULL;
 }
 
 static const struct onnx_initializer *find_initializer(const struct tables *t, struct region name,
@@ -180,8 +182,9 @@ static const struct onnx_initializer *find_initializer(const struct tables *t, s
     const struct onnx_initializer wanted = {.name = name};
     const struct onnx_initializer *all = t->initializers, *end = all + t->initializer_count;
     const struct onnx_initializer *found =
-        name.count ? bsearch(&wanted, all, t->initializer_count, sizeof wanted, initializer_order)
-                   : NULL;
+        name.count && t->initializer_count
+            ? bsearch(&wanted, all, t->initializer_count, sizeof wanted, initializer_order)
+            : NULL;
     if (found)
         *twice = (found > all && region_equal(found[-1].name, name)) ||
                  (found + 1 < end && region_equal(found[1].name, name));
