@@ -1,18 +1,11 @@
 #include "stop.h"
 
+#include "clock.h"
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
-#include <time.h>
 
 static volatile sig_atomic_t received;
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* Whoever ends a whole group of processes and each of them, as timeout(1) does, means it once. */
 static void on_interrupt(int number)
@@ -20,8 +13,8 @@ static void on_interrupt(int number)
     static volatile double first;
     int cause = errno;
     if (first == 0)
-        first = seconds_now();
-    else if (seconds_now() - first > STOP_SAME_PRESS_S) {
+        first = clock_seconds();
+    else if (clock_seconds() - first > STOP_SAME_PRESS_S) {
         signal(SIGINT, SIG_DFL);
         raise(SIGINT);
     }

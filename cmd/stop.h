@@ -7,8 +7,8 @@
 
 #define STOP_SAME_PRESS_S 0.3
 
-/* Checked by: test_of_two_signals_at_a_time_the_second_is_the_same, test_a_second_ctrl_c_ends_it in
- * tests/cmd/test_render_resume.py */
+/* Checked by: test_two_signals_at_a_time_are_one_control_c,
+ * test_a_second_control_c_does_not_wait_for_the_evaluation in tests/cmd/test_render_resume.py */
 void stop_install(void);
 bool stop_requested(void);
 /* "SIGINT", or NULL while nobody asked. */

@@ -38,23 +38,22 @@ static const char security[] =
     "            a command to be pasted with quotes, a table for spreadsheets so that no cell is\n"
     "            taken for a formula, a report page as text (its policy lets no other script run)\n"
     "\n"
-    "Weights are fetched over https alone, with the server's certificate verified, and get their\n"
-    "name only when size and SHA-256 are those that this program holds. Nothing else uses the\n"
-    "network, but for a batch's ranks among each other (by mpirun, not encrypted).\n"
+    "Weights are fetched from the addresses that 'atelier weights' lists: over https, with the\n"
+    "server's certificate verified, where the publisher offers it. They get their name only when\n"
+    "size and SHA-256 are those that this program holds. Nothing else uses the network, but for a\n"
+    "batch's ranks among each other (by mpirun, not encrypted).\n"
     "\n"
     "What has its name is on the disk: bytes are synced before a file is named, its folder after\n"
     "that. So a published result outlives kill -9 and power cuts at any instant, where the disk\n"
     "and a network file system keep what they have said to be synced. At most the work since a\n"
     "render's last state (--checkpoint-seconds) is repeated.\n"
     "\n"
-    "Not promised: that a machine under somebody else's root is safe, that a render hides how "
-    "long\n"
-    "it takes or how much memory it uses, or that the same user's other programs do no harm.\n"
+    "Not promised: that a machine under somebody else's root is safe, that a render hides how\n"
+    "long it takes or how much memory it uses, or that the same user's other programs do no harm.\n"
     "\n"
-    "Found a fault? Report it in private to the maintainers of the repository that you have "
-    "atelier\n"
-    "from, before it is public, with what 'atelier --version' says, the command, and the file if\n"
-    "it may be passed on.\n";
+    "Found a fault? Report it in private to the maintainers of the repository that you have\n"
+    "atelier from, before it is public, with what 'atelier --version' says, the command, and the\n"
+    "file if it may be passed on.\n";
 
 const struct topic topics[] = {
     {"security", "whom and what atelier trusts, and what a shared store promises", security},

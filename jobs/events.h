@@ -3,9 +3,8 @@
  *   2026-11-24T14:20:01Z job_done id=3fa9c1e0b2d47a15 rank=3 seconds=12.5
  *
  * A value with blanks, quotes, '=' or control characters in it stands in double quotes, with \" \\
- * \n \r \t as in JSON. Events: batch_start agent_joined agent_lost job_start job_done job_failed
- * job_retry job_note agent_blocked
- * stop_requested batch_end. */
+ * \n \r \t as in JSON. Events: batch_start agent_joined agent_blocked agent_lost job_start job_done
+ * job_failed job_retry job_note stop_requested batch_end. */
 #ifndef ATELIER_EVENTS_H
 #define ATELIER_EVENTS_H
 
