@@ -158,7 +158,9 @@ static int unwritten(const char *path, int ended_by, struct error *err)
 static int repeat(struct report *report, struct error *err)
 {
     report->found.message[sizeof report->found.message - 1] = '\0';
-    return report->found.code ? fail(err, report->found.code, "%s", report->found.message) : 0;
+    if (report->found.code && err)
+        *err = report->found;
+    return report->found.code;
 }
 
 int guarded_run(int (*work)(void *context, struct error *err), void *context, unsigned cpu_seconds,

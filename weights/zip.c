@@ -159,8 +159,7 @@ static int read_directory(struct zip *zip, struct error *err)
         if (status)
             return status;
     }
-    if (zip->count > 0)
-        qsort(zip->members, zip->count, sizeof *zip->members, member_order);
+    qsort(zip->members, zip->count, sizeof *zip->members, member_order);
     for (size_t i = 1; i < zip->count; i++)
         if (member_order(&zip->members[i - 1], &zip->members[i]) == 0)
             return fail(err, E_INPUT, "two of its zip members have the same name");

@@ -238,6 +238,7 @@ class ManualPages(Hands):
                          self.said("help", "render", "--man"))
         self.assertEqual((self.man / "atelier.1").read_text(), self.said("help", "--man"))
 
+    @unittest.skipUnless(shutil.which("groff"), "groff is not installed")
     def test_have_a_page_for_every_topic(self):
         for topic in TOPICS:
             page = self.path(f"share/man/man7/atelier-{topic}.7")
