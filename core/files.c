@@ -346,16 +346,31 @@ static bool is_reached(const char *path)
     return folder >= 0;
 }
 
+/* The name that a folder has just been given, or by somebody who may have been killed before this.
+ * Who may only write there has no way to. */
+static int sync_above(const struct files_place *at)
+{
+    int folder = openat(at->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return errno == EACCES ? 0 : -1;
+    int status = files_sync_folder(folder), cause = errno;
+    close(folder);
+    errno = cause;
+    return status;
+}
+
 /* Whatever mkdir says, a folder that is there is fine: some file systems say EROFS before EEXIST.
  */
 static int make_at(const struct files_place *at, const char *path, struct error *err)
 {
     struct stat info;
     if (mkdirat(at->folder, at->name, 0777) == 0)
-        return 0;
+        return sync_above(at) == 0 ? 0 : fail_errno(err, "cannot make the folder '%s'", path);
     int cause = errno;
-    if (is_reached(path))
+    if (is_reached(path)) {
+        sync_above(at);
         return 0;
+    }
     if (fstatat(at->folder, at->name, &info, AT_SYMLINK_NOFOLLOW) == 0 || cause == ENOTDIR)
         return fail(err, E_INPUT, "cannot make the folder '%s': a %s is in the way", path,
                     cause != ENOTDIR && S_ISLNK(info.st_mode) ? "symbolic link" : "file");

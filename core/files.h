@@ -54,7 +54,8 @@ int files_touch(const char *path);
 int files_link(const char *from, const char *to);
 int files_link_at(int from_folder, const char *from, int to_folder, const char *to);
 
-/* Makes a folder, or finds one. Errors: E_INPUT: something else is there; E_ENVIRONMENT. */
+/* Makes a folder, or finds one; its name is durable. Errors: E_INPUT: something else is there;
+ * E_ENVIRONMENT. */
 int files_make_folder(const char *path, struct error *err);
 
 /* With all that are missing above it. */
