@@ -5,7 +5,7 @@ name made, moved or removed is when its folder was. Of all else a power cut may 
 
     strict   nothing of it
     journal  all names, in their order, as journals write them; no bytes: files without content
-    torn     names up to some instant; of each file some of the writes, the last of them cut short
+    torn     names up to some instant; of each file some of the writes, each perhaps cut short
 """
 import posixpath
 

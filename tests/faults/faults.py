@@ -130,6 +130,10 @@ class Faults:
                 raise Violation(f"{place}: it does not end: {late.stdout}") from None
             self.counts["tried"] += 1
 
+    def demand_strikes(self):
+        """What hit nothing has shown nothing."""
+        demand(self.counts["struck"] > self.counts["missed"], f"few places were hit: {dict(self.counts)}")
+
     # --- the four ---
 
     def in_the_store(self, call):
@@ -169,6 +173,7 @@ class Faults:
             self.judge(self.inject(name, f"error={error}", nth), place)
             self.go_on()
         self.visit(places, strike)
+        self.demand_strikes()
 
     def kill(self):
         own = self.own_places(self.learn(), lambda call: call.name in trace.CHANGES and self.in_the_store(call))
@@ -177,6 +182,7 @@ class Faults:
             self.counts[f"exit {self.inject(*place).returncode}"] += 1
             self.go_on()
         self.visit([(name, "signal=KILL", nth) for name, nth in own], strike)
+        self.demand_strikes()
 
     def power(self):
         calls = self.learn()
@@ -192,17 +198,20 @@ class Faults:
             for call in calls[:at + 1]:
                 state.apply(call)
             self.restore(state.after_cut(model, self.random))
-            published = self.published(state)
-            demand(published <= set(self.results()), f"published and lost: {published - set(self.results())}")
+            told = self.told(calls[:at + 1])
+            self.counts["results told of"] += len(told)
+            demand(told <= set(self.results()), f"told of and lost: {told - set(self.results())}")
             self.go_on()
         places = [(at, model) for at in self.spread(changes) for model in disk.MODELS]
         self.options.count = None
         self.visit(places, strike)
+        demand(self.counts["results told of"] > 0, "no place came after a result")
 
-    def published(self, state):
-        """The results whose names are on the disk."""
-        durable = state.after_cut("strict", self.random)
-        return {pathlib.Path(name).stem for name in durable if re.fullmatch(r"jobs/../\w+\.h5", name)}
+    def told(self, calls):
+        """The results that the batch had told of by then: whoever was told may rely on them."""
+        return {id.decode() for call in calls if call.name == "write"
+                for word in call.words if isinstance(word, bytes)
+                for id in re.findall(rb" job_done id=(\w+)", word)}
 
     def restore(self, files):
         self.begin_anew()
