@@ -19,10 +19,10 @@ enum result_part {
     RESULT_ATTRIBUTES = 8,
     RESULT_UNFINISHED = 16, /* a checkpoint will do, too: it has no picture */
     RESULT_COUNTERS = 32,   /* of a checkpoint's state; no pictures */
-    RESULT_STATE = 64, /* all of that state: nothing but a checkpoint will do. Takes the history
-                        * and the attributes, too, which its checksum covers */
-    RESULT_SEAL = 256, /* whether its digest of itself is right */
-    RESULT_NAMED = 128 /* what a person names: may be a symbolic link */
+    RESULT_STATE = 64,  /* all of that state: nothing but a checkpoint will do. Takes the history
+                         * and the attributes, too, which its checksum covers */
+    RESULT_NAMED = 128, /* what a person names: may be a symbolic link */
+    RESULT_SEAL = 256   /* whether its digest of itself is right */
 };
 
 /* What a result's digest of itself says (seal.h). */

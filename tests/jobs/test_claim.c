@@ -513,17 +513,24 @@ static int take_with_a_stop(void)
     return claim_take(&made, 5, NULL, &claim, NULL);
 }
 
-/* It has seen that the claim is a dead one's, and sleeps before it replaces that. */
-static void a_taker_that_was_taken_for_dead_cannot_go_on(void **state)
+/* A taker that has seen that the claim, which `first` has got, is a dead one's, and sleeps before
+ * it replaces that. */
+static pid_t sleeper_behind(struct claim *first)
 {
-    (void)state;
-    struct claim first, second, third;
     int code;
-    assert_int_equal(claim_take(&made, 5, NULL, &first, NULL), 0);
+    assert_int_equal(claim_take(&made, 5, NULL, first, NULL), 0);
     move_claim_away(60);
     pid_t sleeper = child_of(take_with_a_stop);
     assert_int_equal(waitpid(sleeper, &code, WUNTRACED), sleeper);
     assert_true(WIFSTOPPED(code));
+    return sleeper;
+}
+
+static void a_taker_that_was_taken_for_dead_cannot_go_on(void **state)
+{
+    (void)state;
+    struct claim first, second, third;
+    pid_t sleeper = sleeper_behind(&first);
 
     char name[32 + NONCE_TEXT] = "store/.claim.after."; /* its only link that is not the claim's */
     memcpy(name + strlen(name), first.nonce, NONCE_TEXT);
@@ -550,17 +557,12 @@ static void a_taker_that_was_taken_for_dead_cannot_go_on(void **state)
     assert_int_equal(claim_take(&made, 5, NULL, &third, NULL), 0);
 }
 
-/* It has seen that the claim is a dead one's, who is not dead after all and releases it. */
+/* The dead one is not dead after all, and releases its claim. */
 static void a_taker_that_looked_before_a_release_cannot_go_on(void **state)
 {
     (void)state;
     struct claim first, second;
-    int code;
-    assert_int_equal(claim_take(&made, 5, NULL, &first, NULL), 0);
-    move_claim_away(60);
-    pid_t sleeper = child_of(take_with_a_stop);
-    assert_int_equal(waitpid(sleeper, &code, WUNTRACED), sleeper);
-    assert_true(WIFSTOPPED(code));
+    pid_t sleeper = sleeper_behind(&first);
     assert_int_equal(claim_release(&made, &first, NULL), 0);
     assert_int_equal(claim_take(&made, 5, NULL, &second, NULL), 0);
     assert_int_equal(kill(sleeper, SIGCONT), 0);

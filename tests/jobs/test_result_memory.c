@@ -1,6 +1,6 @@
 /* Memory that runs out while HDF5 writes a result: each allocation fails once. HDF5 does not always
- * say that it was memory, so that it may be called a bug. ATELIER_FAILURES
- * says how many of them, spread over all; 24 if not given. */
+ * say that it was memory, so that it may be called a bug. ATELIER_FAILURES says how many of them,
+ * spread over all; 24 if not given. */
 #include "store_fixture.h"
 
 #include "guarded.h"
